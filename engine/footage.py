@@ -1,0 +1,170 @@
+"""Footage: a video, a folder of images, or one image, read one upright frame at a time.
+
+Videos go through the ffmpeg that imageio-ffmpeg brings: it turns phone footage upright, keeps an
+alpha channel and each frame's true time. This module knows nothing of heads.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .api.errors import FootageError
+from .imaging import read_image
+from .video import decode, probe
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+FOLDER_FPS = 25.0
+
+
+class FootageFrame(NamedTuple):
+    """One upright frame."""
+
+    time: float  # seconds from the first frame
+    rgb: np.ndarray  # [H, W, 3] uint8, display-referred sRGB
+    alpha: np.ndarray | None  # [H, W] uint8 where the footage has a matte
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What can be iterated, as often as wanted. `count` is an estimate for a video."""
+
+    path: Path
+    width: int
+    height: int
+    fps: float
+    count: int
+    images: tuple[Path, ...] = ()  # empty for a video
+    masks: tuple[Path, ...] = ()
+    has_alpha: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, upright."""
+        return self.width, self.height
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.images) == 1
+
+    def frames(self, limit: int = 0) -> Iterator[FootageFrame]:
+        """The frames in order, at most `limit` when it is not 0. Raises FootageError on damage."""
+        source = self._image_frames() if self.images else self._video_frames()
+        for index, frame in enumerate(source):
+            if limit and index >= limit:
+                return
+            if self.masks:
+                frame = frame._replace(alpha=self._mask(index))
+            yield frame
+
+    def _video_frames(self) -> Iterator[FootageFrame]:
+        start: float | None = None
+        last, index = -math.inf, -1
+        for index, (time, image) in enumerate(decode(self.path, self.has_alpha)):
+            start = time if start is None else start
+            # Some cameras write equal stamps; a frame is never shown before the one it follows.
+            last = max(time - start, last + 1e-3) if index else 0.0
+            yield FootageFrame(
+                last,
+                np.ascontiguousarray(image[..., :3]),
+                np.ascontiguousarray(image[..., 3]) if self.has_alpha else None,
+            )
+        if index < 0:
+            raise FootageError(f"{self.path.name} holds no frame.", "Is it a video of a head?")
+        # A whole file may announce a few frames more than it shows; a cut one lacks many.
+        if self.count > 20 and index + 1 < 0.9 * self.count - 2:
+            raise FootageError(
+                f"{self.path.name} is cut short: {index + 1} of about {self.count} frames.",
+                "Copy the file again, or re-export the part that plays.",
+            )
+
+    def _image_frames(self) -> Iterator[FootageFrame]:
+        for index, path in enumerate(self.images):
+            rgb, alpha = _read(path)
+            if rgb.shape[:2] != (self.height, self.width):
+                raise FootageError(
+                    f"{path.name} is {rgb.shape[1]}x{rgb.shape[0]}, the images before it are "
+                    f"{self.width}x{self.height}.",
+                    "All images of a sequence must have one size.",
+                )
+            yield FootageFrame(index / self.fps, rgb, alpha)
+
+    def _mask(self, index: int) -> np.ndarray:
+        if index >= len(self.masks):
+            raise FootageError(
+                f"There are {len(self.masks)} masks but more frames.",
+                "Give one mask image per frame, in name order.",
+            )
+        path = self.masks[index]
+        rgb, alpha = _read(path)
+        mask = rgb[..., 0] if alpha is None else alpha
+        if mask.shape != (self.height, self.width):
+            raise FootageError(
+                f"Mask {path.name} is {mask.shape[1]}x{mask.shape[0]}, the frames are "
+                f"{self.width}x{self.height}.",
+                "Masks must have the size of the footage.",
+            )
+        return mask
+
+
+def open_footage(path: str | Path, masks: str | Path = "") -> Footage:
+    """Footage at a path: a video, a folder of images, or one image; `masks`: a folder.
+
+    Raises FootageError, in one line, for whatever cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FootageError(f"{path} does not exist.", "Check the path.")
+    mask_images = _images_in(Path(masks), "masks") if masks else ()
+    if path.is_dir():
+        return _from_images(path, _images_in(path, "images"), mask_images)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return _from_images(path, (path,), mask_images)
+    stream = probe(path)
+    return Footage(
+        path,
+        stream.width,
+        stream.height,
+        stream.fps,
+        max(1, round(stream.duration * stream.fps)),
+        masks=mask_images,
+        has_alpha=stream.has_alpha,
+    )
+
+
+def _from_images(path: Path, images: tuple[Path, ...], masks: tuple[Path, ...]) -> Footage:
+    rgb, alpha = _read(images[0])
+    height, width = rgb.shape[:2]
+    return Footage(
+        path, width, height, FOLDER_FPS, len(images), images, masks, has_alpha=alpha is not None
+    )
+
+
+def _images_in(folder: Path, what: str) -> tuple[Path, ...]:
+    if not folder.is_dir():
+        raise FootageError(f"{folder} is not a folder of {what}.", "Check the path.")
+    found = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
+    if not found:
+        raise FootageError(
+            f"{folder} has no {what} in it.", f"Expected {', '.join(sorted(IMAGE_SUFFIXES))}."
+        )
+    return tuple(sorted(found, key=_natural_order))
+
+
+def _natural_order(path: Path) -> list[tuple[int, int | str]]:
+    # frame10 comes after frame9, whether or not the numbers are padded.
+    parts = re.split(r"(\d+)", path.name.lower())
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    image = read_image(path)
+    if image is None:
+        raise FootageError(f"{path.name} is not a readable image.", "Is the file whole?")
+    return image
