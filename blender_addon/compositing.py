@@ -1,0 +1,251 @@
+"""The avatars' place in a scene's compositor: put in, kept current, and taken out without trace.
+
+    user's graph -> [Likeness Avatars] -> output
+    avatar layer (a Render Layers node of a small second scene) -^
+
+The group undoes the view transform on the Gaussians, whose colours are what the screen shall show,
+and lays them over the picture where they are nearer than the render's depth. Splats come in sRGB
+numbers premultiplied by alpha (blender_addon/render_engine.py).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import bpy
+
+from . import compositor_tree
+
+GROUP_NAME = "Likeness Avatars"
+MARK = "likeness"  # custom property of every node that is ours
+
+# The colour space that takes a view's output back to scene-linear light.
+VIEW_SPACES = {
+    "Standard": "sRGB",
+    "AgX": "AgX Base sRGB",
+    "Filmic": "Filmic sRGB",
+    "Khronos PBR Neutral": "Khronos PBR Neutral sRGB",
+    "ACES 1.3": "ACES 1.3 sRGB",
+    "ACES 2.0": "ACES 2.0 sRGB",
+    "Raw": compositor_tree.SCENE_LINEAR,
+}
+
+
+def is_set_up(scene: bpy.types.Scene) -> bool:
+    """Whether renders of the scene show its avatars."""
+    return scene.likeness_render.layer is not None and find_group_node(scene) is not None
+
+
+def find_group_node(scene: bpy.types.Scene) -> bpy.types.Node | None:
+    """Our group node in the scene's compositor, wherever the user has moved it."""
+    tree = compositor_tree.find_tree(scene)
+    nodes = _marked(tree) if tree else []
+    return next((node for node in nodes if node.bl_idname == "CompositorNodeGroup"), None)
+
+
+def insert(scene: bpy.types.Scene) -> None:
+    """Insert the avatar layer `scene.likeness_render.layer` before the compositor's output."""
+    record: dict[str, Any] = {}
+    tree = compositor_tree.find_tree(scene)
+    if tree is None:
+        tree = compositor_tree.make_tree(scene)
+        record["made_tree_nodes"] = len(tree.nodes)
+    output = compositor_tree.find_output(tree)
+    if output is None:
+        output = _add_output(tree)
+    record["use_compositing"] = scene.render.use_compositing
+    scene.render.use_compositing = True
+    renders = _render_nodes(tree, scene) or [_add_render_node(tree, scene)]
+    record["without_depth"] = _enable_depth(scene, renders)
+    source = output.links[0].from_socket if output.is_linked else renders[0].outputs["Image"]
+    group = _mark(tree.nodes.new("CompositorNodeGroup"))
+    group.node_tree = _build_group()
+    group.width = 180
+    group.location = (output.node.location.x, output.node.location.y - 160)
+    layer = _mark(tree.nodes.new("CompositorNodeRLayers"))
+    layer.scene = scene.likeness_render.layer
+    layer.label = "Avatars"
+    layer.location = (group.location.x - 320, group.location.y - 160)
+    links = tree.links
+    links.new(source, group.inputs["Image"])
+    links.new(_nearest_depth(tree, renders), group.inputs["Depth"])
+    links.new(layer.outputs["Image"], group.inputs["Avatars"])
+    links.new(layer.outputs["Depth"], group.inputs["Avatar Depth"])
+    links.new(group.outputs["Image"], output)
+    scene.likeness_render.undo_record = json.dumps(record)
+    match_view(scene)
+
+
+def take_out(scene: bpy.types.Scene) -> None:
+    """Remove what `insert` made and restore what it changed; the user's graph closes again."""
+    tree = compositor_tree.find_tree(scene)
+    record = json.loads(scene.likeness_render.undo_record or "{}")
+    if tree is not None:
+        for node in _marked(tree):
+            if node.bl_idname == "CompositorNodeGroup":
+                _bridge(tree, node)
+        groups = {node.node_tree for node in _marked(tree) if hasattr(node, "node_tree")} - {None}
+        for node in _marked(tree):
+            tree.nodes.remove(node)
+        for group in groups:
+            if not group.users:
+                bpy.data.node_groups.remove(group)
+        if len(tree.nodes) <= record.get("made_tree_nodes", -1):  # the user added none
+            compositor_tree.discard_tree(scene)
+    for name in record.get("without_depth", ()):
+        if name in scene.view_layers:
+            scene.view_layers[name].use_pass_z = False
+    scene.render.use_compositing = record.get("use_compositing", scene.render.use_compositing)
+    scene.likeness_render.undo_record = ""
+
+
+def match_view(scene: bpy.types.Scene) -> None:
+    """Make the group undo the scene's present view transform and exposure. Writes only changes."""
+    node = find_group_node(scene)
+    if node is None or node.node_tree is None:
+        return
+    convert = node.node_tree.nodes["Undo View"]
+    space = _view_space(scene, convert)
+    if convert.from_color_space != space:
+        convert.from_color_space = space
+    exposure = node.node_tree.nodes["Undo Exposure"].inputs["Exposure"]
+    if exposure.default_value != -scene.view_settings.exposure:
+        exposure.default_value = -scene.view_settings.exposure
+
+
+def inexact_colors_reason(scene: bpy.types.Scene) -> str:
+    """Why the avatars' colours will differ from the footage's in a render, or ''."""
+    view = scene.view_settings
+    if view.view_transform not in VIEW_SPACES:
+        return f"The view transform {view.view_transform} cannot be undone for avatars"
+    if view.look != "None":
+        return "The look also changes the avatars' colours"
+    if view.gamma != 1 or view.use_curve_mapping:
+        return "Gamma and curves also change the avatars' colours"
+    return ""
+
+
+def _view_space(scene: bpy.types.Scene, convert: bpy.types.Node) -> str:
+    spaces = convert.bl_rna.properties["from_color_space"].enum_items.keys()
+    wanted = VIEW_SPACES.get(scene.view_settings.view_transform, "sRGB")
+    return wanted if wanted in spaces else "sRGB"
+
+
+def _mark(node: bpy.types.Node) -> bpy.types.Node:
+    node[MARK] = True
+    return node
+
+
+def _marked(tree: bpy.types.NodeTree) -> list[bpy.types.Node]:
+    return [node for node in tree.nodes if node.get(MARK)]
+
+
+def _bridge(tree: bpy.types.NodeTree, node: bpy.types.Node) -> None:
+    """Connect what comes into the group's Image with what its Image goes to."""
+    image = node.inputs["Image"]
+    source = image.links[0].from_socket if image.is_linked else None
+    for target in [link.to_socket for link in node.outputs["Image"].links]:
+        if source is not None and not source.node.get(MARK):
+            tree.links.new(source, target)
+
+
+def _render_nodes(tree: bpy.types.NodeTree, scene: bpy.types.Scene) -> list[bpy.types.Node]:
+    return [
+        node
+        for node in tree.nodes
+        if node.bl_idname == "CompositorNodeRLayers" and node.scene == scene and not node.mute
+    ]
+
+
+def _add_render_node(tree: bpy.types.NodeTree, scene: bpy.types.Scene) -> bpy.types.Node:
+    node = _mark(tree.nodes.new("CompositorNodeRLayers"))
+    node.scene = scene
+    return node
+
+
+def _add_output(tree: bpy.types.NodeTree) -> bpy.types.NodeSocket:
+    if not compositor_tree.IS_LEGACY and not any(
+        item.in_out == "OUTPUT" for item in tree.interface.items_tree
+    ):
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    kind = "CompositorNodeComposite" if compositor_tree.IS_LEGACY else "NodeGroupOutput"
+    return _mark(tree.nodes.new(kind)).inputs[0]
+
+
+def _enable_depth(scene: bpy.types.Scene, renders: list[bpy.types.Node]) -> list[str]:
+    """Turn the depth pass on where it is read; the names of the layers that had none."""
+    layers = [scene.view_layers[node.layer] for node in renders]
+    without = [layer.name for layer in layers if not layer.use_pass_z]
+    for layer in layers:
+        layer.use_pass_z = True
+    return without
+
+
+def _nearest_depth(
+    tree: bpy.types.NodeTree, renders: list[bpy.types.Node]
+) -> bpy.types.NodeSocket:
+    """The depth of the nearest surface over all view layers that the graph uses."""
+    depth = renders[0].outputs["Depth"]
+    for other in renders[1:]:
+        nearest = _mark(tree.nodes.new("ShaderNodeMath"))
+        nearest.operation = "MINIMUM"
+        nearest.location = (other.location.x + 280, other.location.y)
+        tree.links.new(depth, nearest.inputs[0])
+        tree.links.new(other.outputs["Depth"], nearest.inputs[1])
+        depth = nearest.outputs[0]
+    return depth
+
+
+def _build_group() -> bpy.types.NodeTree:
+    group = bpy.data.node_groups.new(GROUP_NAME, "CompositorNodeTree")
+    for name, kind in (
+        ("Image", "NodeSocketColor"),
+        ("Depth", "NodeSocketFloat"),
+        ("Avatars", "NodeSocketColor"),
+        ("Avatar Depth", "NodeSocketFloat"),
+    ):
+        group.interface.new_socket(name, in_out="INPUT", socket_type=kind)
+    group.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    given, result = group.nodes.new("NodeGroupInput"), group.nodes.new("NodeGroupOutput")
+    over = group.nodes.new("CompositorNodeAlphaOver")
+    background, foreground, factor = compositor_tree.over_inputs(over)
+    group.links.new(given.outputs["Image"], background)
+    group.links.new(_undo_view(group, given.outputs["Avatars"]), foreground)
+    group.links.new(
+        _is_nearer(group, given.outputs["Avatar Depth"], given.outputs["Depth"]), factor
+    )
+    group.links.new(over.outputs[0], result.inputs["Image"])
+    over.location, result.location = (1100, 0), (1320, 0)
+    return group
+
+
+def _undo_view(group: bpy.types.NodeTree, splats: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+    """Display-referred, premultiplied splats to premultiplied scene-linear light."""
+    nodes = group.nodes
+    convert = nodes.new("CompositorNodeConvertColorSpace")
+    convert.name = convert.label = "Undo View"
+    convert.to_color_space = compositor_tree.SCENE_LINEAR
+    exposure = nodes.new("CompositorNodeExposure")
+    exposure.name = exposure.label = "Undo Exposure"
+    straight = compositor_tree.new_alpha_convert(nodes, to_straight=True)
+    premultiplied = compositor_tree.new_alpha_convert(nodes, to_straight=False)
+    for column, node in enumerate((straight, convert, exposure, premultiplied), start=1):
+        group.links.new(splats, node.inputs[0])
+        splats = node.outputs[0]
+        node.location = (220 * column, 0)
+    return splats
+
+
+def _is_nearer(
+    group: bpy.types.NodeTree, near: bpy.types.NodeSocket, far: bpy.types.NodeSocket
+) -> bpy.types.NodeSocket:
+    """1 where `near` < `far`, smoothed: a render's depth has one sample per pixel."""
+    nearer = group.nodes.new("ShaderNodeMath")
+    nearer.operation = "LESS_THAN"
+    smooth = group.nodes.new("CompositorNodeAntiAliasing")
+    group.links.new(near, nearer.inputs[0])
+    group.links.new(far, nearer.inputs[1])
+    group.links.new(nearer.outputs[0], smooth.inputs[0])
+    nearer.location, smooth.location = (220, -240), (440, -240)
+    return smooth.outputs[0]

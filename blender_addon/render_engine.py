@@ -1,0 +1,124 @@
+"""The render engine of the avatar layer: Gaussians to a Combined and a Depth pass.
+
+Combined holds sRGB numbers premultiplied by alpha, as the Gaussians learned them; the compositor
+group (compositing.py) turns them into light. Depth is the soft-front distance along the view axis.
+Two classes, because an engine that asks for a GPU context crashes Blender where there is no driver.
+"""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ..engine.api.baked import GaussianArrays
+from ..engine.api.errors import LikenessError
+from . import avatar_layer, avatar_object, cpu_splats
+from .cpu_splats import SplatImage, View
+
+
+class _AvatarEngine:
+    """What both engines share; Blender's own base comes first in the classes below."""
+
+    bl_use_preview = False
+    bl_use_postprocess = True  # without it the compositor silently never calls the engine
+
+    def update_render_passes(self, scene: bpy.types.Scene, renderlayer: bpy.types.ViewLayer) -> None:
+        """Announce the passes; without Depth the Render Layers node has no Depth output."""
+        self.register_pass(scene, renderlayer, "Combined", 4, "RGBA", "COLOR")
+        self.register_pass(scene, renderlayer, "Depth", 1, "Z", "VALUE")
+
+    def render(self, depsgraph: bpy.types.Depsgraph) -> None:
+        """Draw every avatar of the layer at the depsgraph's frame."""
+        source = avatar_layer.find_source(depsgraph.scene.original)
+        try:
+            view = camera_view(depsgraph, source, self.resolution_x, self.resolution_y)
+            gaussians = gather(depsgraph, source.likeness_render.level)
+            image = self.draw_splats(gaussians, view, soft_front_constant(depsgraph, source))
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return
+        self._write(image, view)
+
+    def _write(self, image: SplatImage, view: View) -> None:
+        result = self.begin_result(0, 0, view.width, view.height)
+        passes = result.layers[0].passes
+        # A flat array is copied at once; anything else goes through Python objects.
+        passes["Combined"].rect.foreach_set(image.color.ravel())
+        passes["Depth"].rect.foreach_set(image.depth.ravel())
+        self.end_result(result)
+
+
+class LikenessAvatarsCPU(_AvatarEngine, bpy.types.RenderEngine):
+    """Draws with NumPy; needs no graphics driver."""
+
+    bl_idname = avatar_layer.ENGINE_IDS["CPU"]
+    bl_label = "Likeness Avatars (CPU)"
+    bl_use_gpu_context = False
+
+    def draw_splats(self, gaussians: GaussianArrays, view: View, sharpness: float) -> SplatImage:
+        return cpu_splats.rasterize(gaussians, view, sharpness)
+
+
+def gather(depsgraph: bpy.types.Depsgraph, level: int) -> GaussianArrays:
+    """All Gaussians of the depsgraph's avatars in Blender's world, so that they sort together."""
+    parts = [
+        avatar_object.evaluate(obj, depsgraph, level)
+        for obj in depsgraph.objects
+        if avatar_object.is_avatar(obj) and not obj.hide_render
+    ]
+    if not parts:
+        parts = [GaussianArrays(*(np.zeros((0, *tail)) for tail in ((3,), (4,), (3,), (), (3,))))]
+    return GaussianArrays(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def camera_view(
+    depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene, width: int, height: int
+) -> View:
+    """The view of the depsgraph's camera, cut to the source scene's render border.
+
+    Raises LikenessError for panoramic cameras, which no window matrix describes.
+    """
+    camera = depsgraph.scene_eval.camera
+    if camera.data.type == "PANO":
+        raise LikenessError(
+            f"Avatars cannot be rendered through the panoramic camera {camera.name}.",
+            "Use a perspective or orthographic camera.",
+        )
+    render = source.render
+    window = camera.calc_matrix_camera(
+        depsgraph,
+        x=width,
+        y=height,
+        scale_x=render.pixel_aspect_x,
+        scale_y=render.pixel_aspect_y,
+    )
+    view_matrix = np.array(camera.matrix_world.normalized().inverted())
+    whole = View(view_matrix, np.array(window), width, height)
+    return _cut_to_border(whole, render) if render.use_border else whole
+
+
+def _cut_to_border(view: View, render: bpy.types.RenderSettings) -> View:
+    """Only the border's pixels. Blender multiplies in float32 and drops the fraction."""
+    size = np.array([view.width, view.height], np.float32)
+    low = (np.float32([render.border_min_x, render.border_min_y]) * size).astype(int)
+    high = (np.float32([render.border_max_x, render.border_max_y]) * size).astype(int)
+    cut = np.eye(4)
+    for axis in range(2):
+        scale = size[axis] / (high[axis] - low[axis])
+        centre = (low[axis] + high[axis]) / size[axis] - 1
+        cut[axis, axis] = scale
+        cut[axis, 3] = -scale * centre
+    return View(view.view_matrix, cut @ view.window_matrix, *(int(n) for n in high - low))
+
+
+def soft_front_constant(depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene) -> float:
+    """c of the soft-front depth in 1/metres: the setting is per head radius."""
+    radii = [
+        max(obj.dimensions) / 2
+        for obj in depsgraph.objects
+        if avatar_object.is_avatar(obj) and max(obj.dimensions) > 0
+    ]
+    return source.likeness_render.depth_sharpness / min(radii, default=1.0)
+
+
+classes = (LikenessAvatarsCPU,)
