@@ -1,0 +1,1 @@
+"""Everything that knows Blender but is not a button or a panel."""
