@@ -1,8 +1,8 @@
 """Gaussians to pixels in NumPy: the final render where there is no OpenGL, and the GPU's oracle.
 
-The engine's semantics (3D Gaussian splatting): EWA covariance plus a 0.3 px^2 blur, alpha =
-min(0.99, o exp(-sigma)), alpha below 1/255 skipped, a pixel finished before its transmittance would
-fall to 1e-4. Every pixel sees its Gaussians in exact depth order of their centres.
+The engine's semantics (engine/rasterize/semantics.py): EWA covariance plus a 0.3 px^2 blur, alpha =
+min(0.999, o exp(-sigma)), alpha below 1/255 skipped, a pixel finished before its transmittance
+would fall to 1e-4. Every pixel sees its Gaussians in exact depth order of their centres.
 
 It knows Blender's camera conventions (view along -z, window matrix, rows from the bottom up) but
 not `bpy`. Colours are blended in the numbers they were learned in: display-referred sRGB.
@@ -19,9 +19,10 @@ from ..engine.api.baked import GaussianArrays
 from ..engine.api.rotations import matrix_from_quat
 
 BLUR = 0.3  # px^2 added to the covariance
-MAX_ALPHA = 0.99
+MAX_ALPHA = 0.999
 MIN_ALPHA = 1 / 255
 MIN_TRANSMITTANCE = 1e-4
+NEAR = 0.01  # metres in front of the camera; nearer Gaussians are dropped, as in training
 EMPTY_DEPTH = 1e10  # Blender's depth where there is nothing
 _FRAGMENTS_PER_CHUNK = 1_500_000
 
@@ -54,13 +55,17 @@ class _Projected(NamedTuple):
     sizes: np.ndarray  # [M, 2] int, columns and rows of the box
 
 
-def rasterize(gaussians: GaussianArrays, view: View, sharpness: float) -> SplatImage:
+def rasterize(
+    gaussians: GaussianArrays, view: View, sharpness: float, footprint: float = 0.0
+) -> SplatImage:
     """Blend N Gaussians in Blender's world.
 
     `sharpness` (1/metres) is c of the soft-front depth z = -ln(mean of exp(-c z_i)) / c, the mean
     taken with the blending weights: large values give the first surface, small ones the average.
+    `footprint` (m^2) is the size on the head that the blur had in training; the blur never gets
+    smaller than it, or a closer view would show thinner Gaussians than those that were learned.
     """
-    splats = _project(gaussians, view)
+    splats = _project(gaussians, view, footprint)
     pixels = view.width * view.height
     sums = np.zeros((pixels, 5), np.float32)  # r, g, b, alpha, soft-front
     transmittance = np.ones(pixels)
@@ -77,7 +82,7 @@ def rasterize(gaussians: GaussianArrays, view: View, sharpness: float) -> SplatI
     return SplatImage(sums[:, :4].reshape(*shape, 4), depth.reshape(shape))
 
 
-def _project(gaussians: GaussianArrays, view: View) -> _Projected:
+def _project(gaussians: GaussianArrays, view: View, footprint: float) -> _Projected:
     size = np.array([view.width, view.height], float)
     means = np.asarray(gaussians.means, float)
     clip_rows = view.window_matrix @ view.view_matrix
@@ -91,10 +96,11 @@ def _project(gaussians: GaussianArrays, view: View) -> _Projected:
     spread = jacobian @ (matrix_from_quat(np.asarray(gaussians.quats, float))
                          * np.asarray(gaussians.scales, float)[:, None, :])
     cov = spread @ spread.transpose(0, 2, 1)
-    xx, xy, yy = cov[:, 0, 0] + BLUR, cov[:, 0, 1], cov[:, 1, 1] + BLUR
+    blur = np.maximum(BLUR, footprint * np.sum(jacobian**2, axis=2))
+    xx, xy, yy = cov[:, 0, 0] + blur[:, 0], cov[:, 0, 1], cov[:, 1, 1] + blur[:, 1]
     centres = (clip[:, :2] / safe + 1) * size / 2
     opacities = np.asarray(gaussians.opacities, float)
-    visible = (w[:, 0] > 1e-9) & (np.abs(clip[:, 2]) <= w[:, 0]) & (opacities > MIN_ALPHA)
+    visible = (depths > NEAR) & (w[:, 0] > 0) & (opacities > MIN_ALPHA)
     # Where o exp(-sigma) falls to 1/255: the box of that ellipse.
     reach = np.sqrt(2 * np.log(np.maximum(opacities / MIN_ALPHA, 1.0)))
     extents = reach[:, None] * np.sqrt(np.stack([xx, yy], -1))

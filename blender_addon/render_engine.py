@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine.api.baked import GaussianArrays
 from ..engine.api.errors import LikenessError
-from . import avatar_layer, avatar_object, cpu_splats
+from . import avatar_layer, avatar_object, cpu_splats, splat_shader
 from .cpu_splats import SplatImage, View
 
 
@@ -57,6 +57,17 @@ class LikenessAvatarsCPU(_AvatarEngine, bpy.types.RenderEngine):
 
     def draw_splats(self, gaussians: GaussianArrays, view: View, sharpness: float) -> SplatImage:
         return cpu_splats.rasterize(gaussians, view, sharpness)
+
+
+class LikenessAvatarsGPU(_AvatarEngine, bpy.types.RenderEngine):
+    """Draws with the viewport's shader, in float32, in a GPU context of its own thread."""
+
+    bl_idname = avatar_layer.ENGINE_IDS["GPU"]
+    bl_label = "Likeness Avatars"
+    bl_use_gpu_context = True
+
+    def draw_splats(self, gaussians: GaussianArrays, view: View, sharpness: float) -> SplatImage:
+        return splat_shader.rasterize(gaussians, view, sharpness)
 
 
 def gather(depsgraph: bpy.types.Depsgraph, level: int) -> GaussianArrays:
@@ -121,4 +132,4 @@ def soft_front_constant(depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene)
     return source.likeness_render.depth_sharpness / min(radii, default=1.0)
 
 
-classes = (LikenessAvatarsCPU,)
+classes = (LikenessAvatarsCPU, LikenessAvatarsGPU)

@@ -1,0 +1,42 @@
+"""Render settings in the Likeness tab. Draws only."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..blender_addon import compositing
+from ..operators.render import LIKENESS_OT_remove_render, LIKENESS_OT_set_up_render
+
+
+class LIKENESS_PT_render(bpy.types.Panel):
+    """How avatars appear in final renders."""
+
+    bl_idname = "LIKENESS_PT_render"
+    bl_label = "Render"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Likeness"
+    bl_order = 50
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        scene = context.scene
+        settings = scene.likeness_render
+        if not compositing.is_set_up(scene):
+            layout.operator(LIKENESS_OT_set_up_render.bl_idname, icon="RENDER_STILL")
+            if settings.layer is not None:
+                layout.operator(LIKENESS_OT_remove_render.bl_idname, icon="X")
+            return
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "device")
+        layout.prop(settings, "level")
+        layout.prop(settings, "depth_sharpness")
+        reason = compositing.inexact_colors_reason(scene)
+        if reason:
+            layout.label(text=reason, icon="INFO")
+        layout.operator(LIKENESS_OT_remove_render.bl_idname, icon="X")
+
+
+classes = (LIKENESS_PT_render,)
