@@ -1,0 +1,7 @@
+"""Footage to tracked clip: find the head, follow it, solve for its shape and motion, matte it."""
+
+from __future__ import annotations
+
+from .track import track
+
+__all__ = ["track"]

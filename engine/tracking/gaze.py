@@ -1,0 +1,124 @@
+"""Where the eyes look, from the irises: the ray through an iris meets the eyeball's sphere.
+
+Angles are in head space: yaw positive to the subject's left, pitch positive down, radians.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from ..api.head import HeadModel
+from .pose import Poses
+
+# MediaPipe's iris centres of the subject's left and right eye.
+IRIS_CENTRES = (473, 468)
+# Upper and lower lid, inner and outer corner of the same eyes.
+LIDS = ((386, 374, 362, 263), (159, 145, 133, 33))
+# An eye opened less than this share of its usual opening hides its iris.
+CLOSED = 0.45
+LIMIT = np.radians(35.0)
+# eyeLook coefficients are in units of this angle (docs/ARCHITECTURE.md).
+FULL_LOOK = np.radians(30.0)
+# The landmark's error is constant for a person; more than this is a real look aside.
+MAX_BIAS = np.radians(9.0)
+LOOKS = ("eyeLookOut", "eyeLookIn", "eyeLookUp", "eyeLookDown")
+
+
+@dataclass(frozen=True)
+class Eyeballs:
+    """Centres [2, 3] and radii [2] in head space, left and right."""
+
+    centres: np.ndarray
+    radii: np.ndarray
+
+
+def eyeballs(head: HeadModel) -> Eyeballs:
+    """The head's eyeballs, from its joints and the vertices that turn with them."""
+    centres = head.joint_positions[3:5].astype(np.float64)
+    radii = [
+        np.median(np.linalg.norm(head.vertices[head.skin_weights[:, j] > 0.9] - centre, axis=-1))
+        for j, centre in zip((3, 4), centres, strict=True)
+    ]
+    return Eyeballs(centres, np.array(radii))
+
+
+def open_share(landmarks: np.ndarray) -> np.ndarray:
+    """How open each eye is [T, 2], as a share of its own 80th percentile. NaN where lost."""
+    shares = []
+    for upper, lower, inner, outer in LIDS:
+        gap = np.linalg.norm(landmarks[:, upper, :2] - landmarks[:, lower, :2], axis=-1)
+        width = np.linalg.norm(landmarks[:, inner, :2] - landmarks[:, outer, :2], axis=-1)
+        ratio = gap / np.maximum(width, 1e-6)
+        shares.append(ratio / max(np.nanpercentile(ratio, 80), 1e-6))
+    return np.stack(shares, -1)
+
+
+def gaze_angles(balls: Eyeballs, poses: Poses, landmarks: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """Yaw and pitch [T, 2 eyes, 2] in head space of finite landmarks [T, 478, 3]; unsmoothed."""
+    pixels = landmarks[:, IRIS_CENTRES, :2]
+    rays = (np.concatenate([pixels, np.ones_like(pixels[..., :1])], -1)) @ np.linalg.inv(K).T
+    rays = rays @ poses.rotation  # into head space
+    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+    eye = -np.einsum("tji,tj->ti", poses.rotation, poses.translation)[:, None]
+    to_centre = balls.centres - eye
+    along = (to_centre * rays).sum(-1)
+    # Beyond the limb the nearest point of the sphere stands in.
+    inside = np.maximum(balls.radii**2 - ((to_centre**2).sum(-1) - along**2), 0)
+    hit = eye + rays * (along - np.sqrt(inside))[..., None]
+    return _angles(hit - balls.centres)
+
+
+def _angles(direction: np.ndarray) -> np.ndarray:
+    x, y, z = np.moveaxis(direction, -1, 0)
+    return np.stack([np.arctan2(x, z), np.arctan2(-y, np.hypot(x, z))], -1)
+
+
+def steady_gaze(
+    angles: np.ndarray, balls: Eyeballs, poses: Poses, opened: np.ndarray, fps: float
+) -> np.ndarray:
+    """Yaw and pitch [T, 2, 2] without the landmark's bias, closed eyes bridged, pitch shared.
+
+    Yaws stay each eye's own: people squint at their noses.
+    """
+    eye = -np.einsum("tji,tj->ti", poses.rotation, poses.translation)[:, None]
+    at_camera = _angles(eye - balls.centres)
+    good = opened > CLOSED
+    angles = angles.copy()
+    for side in range(2):
+        if good[:, side].any():
+            usual = np.median((angles - at_camera)[good[:, side], side], axis=0)
+            angles[:, side] -= np.clip(usual, -MAX_BIAS, MAX_BIAS)
+        for axis in range(2):
+            angles[:, side, axis] = _bridge(angles[:, side, axis], good[:, side])
+    angles[..., 1] = angles[..., 1].mean(-1, keepdims=True)
+    if len(angles) > 1:
+        # A saccade lasts about two frames; this is shorter.
+        angles = gaussian_filter1d(angles, 0.02 * fps, axis=0, mode="nearest")
+    return np.clip(angles, -LIMIT, LIMIT)
+
+
+def _bridge(values: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Values [T] with those that are not good interpolated between those that are."""
+    if not good.any():
+        return np.zeros_like(values)
+    index = np.arange(len(values))
+    return np.interp(index, index[good], values[good])
+
+
+def look_coefficients(angles: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Expression coefficients [T, E] of the eyeLook shapes for yaw and pitch [T, 2, 2]."""
+    result = np.zeros((len(angles), len(names)), np.float32)
+    for side, (suffix, outward) in enumerate((("Left", 1.0), ("Right", -1.0))):
+        yaw, pitch = outward * angles[:, side, 0], angles[:, side, 1]
+        for look, value in zip(LOOKS, (yaw, -yaw, -pitch, pitch), strict=True):
+            if look + suffix in names:
+                result[:, names.index(look + suffix)] = np.clip(value / FULL_LOOK, 0, 1)
+    return result
+
+
+def eye_rotations(angles: np.ndarray) -> np.ndarray:
+    """Rotation vectors [T, 2, 3] of the eye joints for yaw and pitch [T, 2, 2]."""
+    return np.stack([angles[..., 1], angles[..., 0], np.zeros_like(angles[..., 0])], -1)
