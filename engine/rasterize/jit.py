@@ -1,0 +1,84 @@
+"""The only file that imports Numba: the decorators and intrinsics with which the CPU kernels are made.
+
+Kernels carry explicit signatures, so they are compiled (or read from Numba's cache) when their module is
+imported, never in the middle of a call. Numba's cache notices a change of the kernel's own file only:
+after an edit of this file, delete the ``__pycache__`` folder beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+log = logging.getLogger(__name__)
+
+# No 'nnan' or 'ninf': NaN tests must survive. 'reassoc' lets LLVM vectorise sums.
+VECTOR_MATH = {"reassoc", "contract", "arcp", "nsz"}
+EXACT_MATH = {"contract"}
+
+
+def kernel(signature: str, math: set[str]) -> Callable[[Callable[..., None]], Any]:
+    """Compile for one signature, without the interpreter lock; cached where Numba finds a folder."""
+
+    def compile_kernel(function: Callable[..., None]) -> Any:
+        options = {"nogil": True, "fastmath": math, "error_model": "numpy"}
+        try:
+            return numba.njit(signature, cache=True, **options)(function)
+        except RuntimeError as error:
+            if "no locator" not in str(error):
+                raise
+            log.info("Nowhere to cache %s; compiling it for this process.", function.__name__)
+            return numba.njit(signature, **options)(function)
+
+    return compile_kernel
+
+
+def device(math: set[str]) -> Callable[[Callable[..., Any]], Any]:
+    """A function that kernels call; LLVM inlines it."""
+    return numba.njit(nogil=True, fastmath=math, error_model="numpy")
+
+
+@intrinsic
+def next_index(typing: Any, counter: Any) -> Any:
+    """Take the next number from a shared int64[1] counter. The threads' only communication."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.atomic_rmw("add", array.data, ir.Constant(ir.IntType(64), 1), "monotonic")
+
+    return numba.int64(counter), code
+
+
+# Least-squares polynomial of 2^f on [-1/2, 1/2] at Chebyshev nodes; relative error 2e-7 in float32.
+_NODES = np.cos(np.pi * (np.arange(64) + 0.5) / 64) / 2
+_EXP2 = np.polyfit(_NODES, np.exp2(_NODES), 5, w=np.exp2(-_NODES))
+
+
+@intrinsic
+def exp2(typing: Any, x: Any) -> Any:
+    """2^x for float32 x in [-126, 127]. Plain arithmetic, so that LLVM can vectorise it (SVML is rare)."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (value,) = arguments
+        f32, i32 = ir.FloatType(), ir.IntType(32)
+        rint = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(f32, [f32]), "llvm.rint.f32"
+        )
+        whole = builder.call(rint, [value])
+        rest = builder.fsub(value, whole)
+        result = ir.Constant(f32, float(np.float32(_EXP2[0])))
+        for coefficient in _EXP2[1:]:
+            term = ir.Constant(f32, float(np.float32(coefficient)))
+            result = builder.fadd(builder.fmul(result, rest), term)
+        exponent = builder.add(builder.fptosi(whole, i32), ir.Constant(i32, 127))
+        power = builder.bitcast(builder.shl(exponent, ir.Constant(i32, 23)), f32)
+        return builder.fmul(result, power)
+
+    return numba.float32(numba.float32), code
