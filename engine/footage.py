@@ -43,6 +43,7 @@ class Footage:
     images: tuple[Path, ...] = ()  # empty for a video
     masks: tuple[Path, ...] = ()
     has_alpha: bool = False
+    duration: float = 0.0  # seconds, 0 when unknown
 
     @property
     def size(self) -> tuple[int, int]:
@@ -77,10 +78,10 @@ class Footage:
             )
         if index < 0:
             raise FootageError(f"{self.path.name} holds no frame.", "Is it a video of a head?")
-        # A whole file may announce a few frames more than it shows; a cut one lacks many.
-        if self.count > 20 and index + 1 < 0.9 * self.count - 2:
+        # The sound of a whole file may outlast its pictures a little; a cut one lacks many.
+        if last < 0.85 * self.duration - 0.5:
             raise FootageError(
-                f"{self.path.name} is cut short: {index + 1} of about {self.count} frames.",
+                f"{self.path.name} is cut short: {last:.1f} of {self.duration:.1f} seconds.",
                 "Copy the file again, or re-export the part that plays.",
             )
 
@@ -135,6 +136,7 @@ def open_footage(path: str | Path, masks: str | Path = "") -> Footage:
         max(1, round(stream.duration * stream.fps)),
         masks=mask_images,
         has_alpha=stream.has_alpha,
+        duration=stream.duration,
     )
 
 

@@ -150,3 +150,11 @@ def follow_points(
 def to_grey(image: np.ndarray) -> np.ndarray:
     """Luma [H, W] uint8 of an RGB image."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+def fill_triangles(shape: tuple[int, int], triangles: np.ndarray) -> np.ndarray:
+    """Boolean mask [H, W] of the union of triangles [N, 3, 2] in pixels."""
+    mask = np.zeros(shape, np.uint8)
+    for triangle in np.round(triangles).astype(np.int32):
+        cv2.fillConvexPoly(mask, triangle, 1)
+    return mask > 0

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .track import track
+from .footage_to_clip import track
 
 __all__ = ["track"]

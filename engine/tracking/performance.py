@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..api.head import HeadModel, HeadParams
+from .flow import SPANS, refine_by_flow
 from .gaze import (
     eye_rotations,
     eyeballs,
@@ -25,6 +26,7 @@ from .solve import (
     facing_weights,
     reprojection_errors,
     rigid_only,
+    solve_expression,
     solve_frames,
     solve_shape,
 )
@@ -78,6 +80,11 @@ def solve_performance(
     report("solving the motion", 0.0)
     gaze = _gaze_of(person, points, opened, K, fps)
     poses, expression = solve_frames(model, seen, fixed, gaze, fps)
+    if len(points) > max(SPANS):
+        poses = refine_by_flow(
+            images, model, poses, expression, seen, lambda f: report("solving the motion", f)
+        )
+        expression = solve_expression(model, poses, expression, seen, fixed, gaze, fps)
     angles = _angles(person, poses, points, opened, K, fps)
     root, translation, neck = split_neck(poses, person.joint_positions[1].astype(float), fps)
     report("solving the motion", 1.0)

@@ -82,10 +82,24 @@ def solve_frames(
     poses = first_poses(model.neutral, rigid_only(seen, model))
     for _ in range(3):
         poses = solve_poses(model, poses, expression, seen)
-        expression[:, fixed] = gaze(model, poses)[:, fixed]
-        normal = normal_equations(model, poses, expression, seen)
-        expression = solve_expressions(*normal, expression, fixed, fps, ExpressionPrior())
+        expression = solve_expression(model, poses, expression, seen, fixed, gaze, fps)
     return poses, expression
+
+
+def solve_expression(
+    model: LandmarkModel,
+    poses: Poses,
+    expression: np.ndarray,
+    seen: Observations,
+    fixed: np.ndarray,
+    gaze: Callable[[LandmarkModel, Poses], np.ndarray],
+    fps: float,
+) -> np.ndarray:
+    """Expressions [T, E] of consecutive frames for settled poses, started at `expression`."""
+    start = expression.copy()
+    start[:, fixed] = gaze(model, poses)[:, fixed]
+    normal = normal_equations(model, poses, start, seen)
+    return solve_expressions(*normal, start, fixed, fps, ExpressionPrior())
 
 
 def solve_poses(
