@@ -40,7 +40,11 @@ class RGBAvatarSettings:
     base_only_images: int = 1_000
     """The base trains alone for this many images (the code: 3,000 of 50,000)."""
     size: int = 512
-    """Training resolution of the last phase; the first phase trains at half of it."""
+    """Training resolution of the last phase."""
+    half_size_share: float = 0.4
+    """Share of the fit that trains at half of it, about twice as fast."""
+    detail_weight: float = 3.0
+    """How much more an error counts on the eyes and the mouth (1 = the paper's plain L1)."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,85 @@
+"""The parts of a face that move apart: which code numbers drive them and where they reach.
+
+Built from the names and deltas of the head's expressions, so that any head model with ARKit-like
+names gets three parts (mouth, eyes, brows), and any other head gets one part that is everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .api.baked import Binding
+from .api.head import JOINTS, HeadModel
+
+PARTS = ("mouth", "eyes", "brows")
+SHARE = (0.55, 0.3, 0.15)
+"""Share of the K blendshapes: lips and cheeks have most to say."""
+PREFIXES = {
+    "mouth": ("jaw", "mouth", "tongue", "cheek", "nose"),
+    "eyes": ("eye", "gaze", "blink"),
+    "brows": ("brow",),
+}
+REGIONS = {
+    "mouth": ("lips", "mouth", "teeth", "teeth_upper", "teeth_lower", "tongue", "gums"),
+    "eyes": ("eyelids", "eyeballs", "eyes"),
+    "brows": (),
+}
+FAINT = 0.04
+FULL = 0.20
+"""A part reaches where its expressions move the skin by 4 % (not at all) to 20 % (fully) of their
+largest motion: a margin beyond the visible motion, for the wrinkles and shadows at its border."""
+
+
+@dataclass(frozen=True)
+class FaceParts:
+    """Groups of the expression code and their reach over the Gaussians."""
+
+    group_of_code: np.ndarray  # [C] int
+    group_sizes: tuple[int, ...]  # G, sum K
+    support: np.ndarray  # [G, N] 0..1
+
+    @property
+    def blendshape_support(self) -> np.ndarray:
+        """Support [K, N] of each blendshape."""
+        return np.repeat(self.support, self.group_sizes, axis=0)
+
+
+def face_parts(head: HeadModel, binding: Binding, blendshapes: int) -> FaceParts:
+    """The parts of `head` with `blendshapes` = K shared out among them."""
+    group_of_code = np.array([_part_of(name) for name in head.code_names])
+    if (group_of_code < 0).any():
+        everywhere = np.ones((1, len(binding.face)), np.float32)
+        return FaceParts(np.zeros(len(group_of_code), int), (blendshapes,), everywhere)
+    sizes = [max(1, round(blendshapes * share)) for share in SHARE]
+    sizes[0] = max(1, blendshapes - sum(sizes[1:]))
+    support = np.stack([_support(head, binding, part) for part in PARTS])
+    return FaceParts(group_of_code, tuple(sizes), support.astype(np.float32))
+
+
+def _part_of(name: str) -> int:
+    lowered = name.lower()
+    for index, part in enumerate(PARTS):
+        if lowered.startswith(PREFIXES[part]):
+            return index
+    return -1
+
+
+def _support(head: HeadModel, binding: Binding, part: str) -> np.ndarray:
+    moved = np.zeros(len(head.vertices))
+    for name, delta in zip(head.expression_names, head.expression_deltas, strict=True):
+        if PARTS[_part_of(name)] == part and _part_of(name) >= 0:
+            moved = np.maximum(moved, np.linalg.norm(delta, axis=-1))
+    reach = np.clip((moved / max(moved.max(), 1e-9) - FAINT) / (FULL - FAINT), 0, 1)
+    if part == "eyes":
+        for joint in ("eye_left", "eye_right"):
+            reach = np.maximum(reach, head.skin_weights[:, JOINTS.index(joint)])
+    if part == "mouth":
+        reach = np.maximum(reach, head.skin_weights[:, JOINTS.index("jaw")])
+    reach = reach * reach * (3 - 2 * reach)
+    corners = reach[head.faces[binding.face]]
+    gaussians = np.einsum("nk,nk->n", binding.barycentric, corners)
+    owned = [i for i, region in enumerate(head.region_names) if region in REGIONS[part]]
+    inside = np.isin(head.face_regions[binding.face], owned)
+    return np.where(inside, 1.0, gaussians)

@@ -1,0 +1,68 @@
+"""What the fit minimises: photometric terms on composited images, and small rules that keep
+Gaussians from growing into spikes and floaters where no frame sees them well."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SSIM_RADIUS, SSIM_SIGMA = 5, 1.5
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
+
+
+def composite(premultiplied: Tensor, background: Tensor) -> Tensor:
+    """Images [B, H, W, 3] in 0..1 of uint8 premultiplied RGBA [B, H, W, 4] over colours [B, 3]."""
+    image = premultiplied.float().mul_(1 / 255)
+    return image[..., :3] + (1 - image[..., 3:]) * background[:, None, None]
+
+
+def weighted_l1(image: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean absolute error of [B, H, W, 3]; `weight` [B, H, W] where some pixels matter more."""
+    error = (image - target).abs()
+    if weight is None:
+        return error.mean()
+    return (error.mean(-1) * weight).mean()
+
+
+def ssim(image: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity [B] of images [B, H, W, 3] in 0..1: Gaussian window 11 x 11, sigma 1.5,
+    zero padding, mean over pixels and channels, as in 3D Gaussian splatting and after it."""
+    x, y = image.movedim(-1, 1), target.movedim(-1, 1)
+    mean_x, mean_y = _blur(x), _blur(y)
+    variance_x = _blur(x * x) - mean_x**2
+    variance_y = _blur(y * y) - mean_y**2
+    covariance = _blur(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
+    structure = (2 * covariance + SSIM_C2) / (variance_x + variance_y + SSIM_C2)
+    return (luminance * structure).flatten(1).mean(1)
+
+
+def _blur(planes: Tensor) -> Tensor:
+    """Separable Gaussian blur of planes [B, C, H, W]."""
+    offsets = torch.arange(-SSIM_RADIUS, SSIM_RADIUS + 1, dtype=planes.dtype, device=planes.device)
+    kernel = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA**2))
+    kernel = kernel / kernel.sum()
+    batch, channels, height, width = planes.shape
+    flat = planes.reshape(batch * channels, 1, height, width)
+    flat = functional.conv2d(flat, kernel.view(1, 1, -1, 1), padding=(SSIM_RADIUS, 0))
+    flat = functional.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, SSIM_RADIUS))
+    return flat.view(batch, channels, height, width)
+
+
+def shape_penalty(log_scales: Tensor, log_limit: Tensor, ratio: float) -> Tensor:
+    """Cost of Gaussians longer than their limit, log metres [N], or longer than `ratio` times
+    their middle axis (needles): hinge squares, mean over Gaussians."""
+    ordered = log_scales.sort(dim=-1).values  # [N, 3]
+    too_long = (ordered[:, 2] - log_limit).relu()
+    needle = (ordered[:, 2] - ordered[:, 1] - math.log(ratio)).relu()
+    return (too_long.square() + needle.square()).mean()
+
+
+def offset_penalty(means: Tensor, limit: Tensor) -> Tensor:
+    """Cost of base Gaussians [N, 3] further than `limit` [N] metres from where they are bound, in
+    units of the limit: hinge square, mean over Gaussians."""
+    distance = (means.square().sum(-1) + 1e-12).sqrt()
+    return (distance / limit - 1).relu().square().mean()

@@ -1,0 +1,38 @@
+"""Which pixels show the eyes and the mouth: small in area, first in what a viewer looks at."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..avatar import BlendshapeAvatar
+from ..gaussians import Cameras
+from ..rasterize import rasterize
+from .training_frames import TrainingFrames
+
+SHRINK = 4
+"""The maps are this much smaller than the training images."""
+BATCH = 8
+
+
+@torch.no_grad()
+def detail_maps(avatar: BlendshapeAvatar, frames: TrainingFrames, detail: np.ndarray) -> Tensor:
+    """Maps [T, h, w] uint8, 255 where a frame shows Gaussians of `detail` [N] (bool): they are
+    painted white, the others black, and drawn with the rasteriser, occlusion and all."""
+    flag = torch.from_numpy(np.float32(detail)).to(avatar.device)
+    maps = []
+    for start in range(0, len(frames), BATCH):
+        vertices = frames.vertices[start : start + BATCH]
+        gaussians = avatar.base_gaussians(vertices)
+        painted = flag[None, :, None].expand(len(vertices), -1, 3)
+        cameras = _shrunk(frames.cameras(len(vertices), half=False))
+        image, _, _ = rasterize(gaussians._replace(colors=painted.contiguous()), cameras)
+        maps.append((image[..., 0].clamp(0, 1) * 255).to(torch.uint8))
+    return torch.cat(maps)
+
+
+def _shrunk(cameras: Cameras) -> Cameras:
+    K = cameras.Ks.clone()
+    K[:, :2] /= SHRINK
+    return Cameras(cameras.viewmats, K, cameras.width // SHRINK, cameras.height // SHRINK)

@@ -1,0 +1,69 @@
+"""RGBAvatar's optimiser: one Adam, a learning rate per attribute, all proportional to the batch.
+
+Rates are those of the paper's code for a batch of 10 (facts A.1), per image of the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..avatar import BlendshapeAvatar
+from .pose_corrections import PoseCorrections
+
+PAPER_BATCH = 10
+POSITION_FIRST, POSITION_LAST = 8e-4, 8e-6
+RATES = {"quats": 5e-3, "scales": 2.5e-2, "opacities": 0.25, "colors": 1.25e-2}
+DELTA_SHARE = {"mean_deltas": 0.05, "quat_deltas": 0.5, "color_deltas": 0.5}
+NETWORK = 1e-3
+TURN, SHIFT = 1e-4, 1e-5
+LAST_SHARE = 0.1
+"""Every other rate ends at this share of its start: the paper keeps them, a shorter fit gains."""
+STEADY = 0.5
+"""Share of the fit after which they begin to fall."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Where a fit stands, from 0 to 1."""
+
+    done: float
+
+    @property
+    def position(self) -> float:
+        """Position rate relative to its start, falling exponentially."""
+        return (POSITION_LAST / POSITION_FIRST) ** self.done
+
+    @property
+    def others(self) -> float:
+        falling = max(0.0, self.done - STEADY) / (1 - STEADY)
+        return LAST_SHARE**falling
+
+
+def make_optimiser(
+    avatar: BlendshapeAvatar, corrections: PoseCorrections, batch: int
+) -> torch.optim.Adam:
+    """Adam over everything that is learned, each group with its rate in `first`."""
+    scale = batch / PAPER_BATCH
+    rates = dict(RATES)
+    rates["mean_deltas"] = POSITION_FIRST * DELTA_SHARE["mean_deltas"]
+    rates["quat_deltas"] = RATES["quats"] * DELTA_SHARE["quat_deltas"]
+    rates["color_deltas"] = RATES["colors"] * DELTA_SHARE["color_deltas"]
+    groups = [
+        {"params": [getattr(avatar, name)], "first": rate * scale, "falls": "others"}
+        for name, rate in rates.items()
+    ]
+    position = POSITION_FIRST * scale
+    groups.append({"params": [avatar.means], "first": position, "falls": "position"})
+    network = list(avatar.weights.parameters())
+    groups.append({"params": network, "first": NETWORK, "falls": "others"})
+    groups.append({"params": [corrections.turns], "first": TURN, "falls": "others"})
+    groups.append({"params": [corrections.shifts], "first": SHIFT, "falls": "others"})
+    return torch.optim.Adam(groups, lr=0.0, eps=1e-15, fused=True)
+
+
+def set_rates(optimiser: torch.optim.Adam, schedule: Schedule) -> None:
+    """The learning rates of this moment."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["first"] * getattr(schedule, group["falls"])

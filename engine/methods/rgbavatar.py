@@ -1,0 +1,211 @@
+"""RGBAvatar (paper 000): reduced Gaussian blendshapes learned from a tracked video.
+
+`reconstruct` is a generator: closing it cancels the fit, and every yield carries an avatar that can
+be baked. What it does beyond the paper is named where it is done: blendshapes confined to parts of
+the face, clamped codes, corrections of the training poses, a half-size first phase.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..api.settings import RGBAvatarSettings
+from ..avatar import BlendshapeAvatar
+from ..binding import texel_spacing, uniform_uv_binding
+from ..clip import TrackedClip
+from ..face_parts import FaceParts, face_parts
+from ..losses import composite, offset_penalty, shape_penalty, weighted_l1
+from ..networks import CodeStatistics, GroupedWeights
+from ..rasterize import rasterize
+from .colour_start import start_colours
+from .detail import detail_maps
+from .optimisation import Schedule, make_optimiser, set_rates
+from .pose_corrections import PoseCorrections
+from .progress import Progress
+from .training_frames import TrainingFrames
+
+START_SIZE = 0.7
+"""First standard deviation in units of the distance between neighbours: closed, not blurred."""
+LONGEST = 4.0
+"""Longest axis without a penalty, in the same units."""
+NEEDLE = 6.0
+OFFSET_LIMIT = 0.02
+"""Metres a Gaussian may leave the surface without a penalty; hair and clothes need some."""
+SHAPE_WEIGHT, OFFSET_WEIGHT, RESIDUAL_WEIGHT = 0.02, 0.02, 0.05
+OUTSIDE_WEIGHT = 0.01
+"""Pulls weights back into -1..1, where their gradient lives."""
+CORRECTION_WEIGHT = 2e-4
+CODE_NOISE = 0.02
+"""Standard deviation added to the code while fitting: tracking is no better than that."""
+REPORT_EVERY = 25
+
+
+@dataclass
+class _Tally:
+    """Loss and squared error since the last report."""
+
+    losses: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+
+    def take(self) -> tuple[float, float]:
+        """Mean loss and PSNR in dB; empties the tally."""
+        loss, error = float(np.mean(self.losses)), float(np.mean(self.errors))
+        self.losses.clear()
+        self.errors.clear()
+        return loss, -10 * float(np.log10(max(error, 1e-12)))
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Everything one step needs; none of it changes but the parameters inside."""
+
+    settings: RGBAvatarSettings
+    frames: TrainingFrames
+    avatar: BlendshapeAvatar
+    corrections: PoseCorrections
+    longest: Tensor  # [N] log metres
+    offset_limit: Tensor  # [N] metres
+    details: Tensor  # [T, h, w] uint8, 255 where a pixel is of the eyes or the mouth
+    generator: torch.Generator
+
+
+def reconstruct(
+    clip: TrackedClip,
+    settings: RGBAvatarSettings,
+    device: str = "auto",
+    seed: int = 0,
+    train_frames: np.ndarray | None = None,
+    max_seconds: float | None = None,
+) -> Iterator[Progress]:
+    """Fits an avatar to the clip's `train_frames` (all by default).
+
+    Given the same seed the CPU gives the same avatar, unless `max_seconds` ends the fit early; the
+    schedule then shortens so that the rates still come to rest. Raises FootageError when too few
+    frames can be learned from.
+    """
+    started = time.monotonic()
+    chosen = np.arange(len(clip.params)) if train_frames is None else np.asarray(train_frames)
+    generator = torch.Generator().manual_seed(seed)
+    fit = _start(clip, settings, chosen, _device(device), generator)
+    optimiser = make_optimiser(fit.avatar, fit.corrections, settings.batch)
+    yield Progress("Colours", 0, settings.images, 0.0, 0.0, fit.avatar)
+    tally, images = _Tally(), 0
+    for step, batch in enumerate(fit.frames.batches(settings.batch, generator), 1):
+        done = images / settings.images
+        if max_seconds is not None:
+            done = max(done, (time.monotonic() - started) / max_seconds)
+        if done >= 1:
+            break
+        set_rates(optimiser, Schedule(done))
+        half = done < settings.half_size_share
+        base_only = images < settings.base_only_images
+        _step(fit, optimiser, batch, half, base_only, tally)
+        images += settings.batch
+        if step % REPORT_EVERY == 0:
+            stage = "Base" if base_only else "Blendshapes"
+            yield Progress(stage, images, settings.images, *tally.take(), fit.avatar)
+    loss, psnr = tally.take() if tally.losses else (0.0, 0.0)
+    yield Progress("Done", settings.images, settings.images, loss, psnr, fit.avatar)
+
+
+def _start(
+    clip: TrackedClip,
+    settings: RGBAvatarSettings,
+    chosen: np.ndarray,
+    device: torch.device,
+    generator: torch.Generator,
+) -> _Fit:
+    frames = TrainingFrames(clip, chosen, settings.size).to(device)
+    binding = uniform_uv_binding(clip.head, settings.uv_size)
+    parts = face_parts(clip.head, binding, settings.blendshapes)
+    spacing = texel_spacing(clip.head, binding, settings.uv_size)
+    weights = GroupedWeights(
+        CodeStatistics(frames.codes.cpu().numpy()),
+        parts.group_of_code,
+        parts.group_sizes,
+        generator,
+    )
+    support = parts.blendshape_support
+    avatar = BlendshapeAvatar(clip.head, binding, weights, support, START_SIZE * spacing)
+    avatar.to(device)
+    start_colours(avatar, frames)
+    return _Fit(
+        settings=settings,
+        frames=frames,
+        avatar=avatar,
+        corrections=PoseCorrections(len(frames), clip.head, binding).to(device),
+        longest=torch.from_numpy(np.log(LONGEST * spacing)).to(device),
+        offset_limit=torch.full((len(spacing),), OFFSET_LIMIT, device=device),
+        details=detail_maps(avatar, frames, _detail(parts)),
+        generator=generator,
+    )
+
+
+def _detail(parts: FaceParts) -> np.ndarray:
+    """Where [N] on the head the loss counts more: what the mouth and the eyes move most."""
+    return parts.support[:2].max(0) >= 1 if len(parts.support) > 1 else parts.support[0] < 0
+
+
+def _step(
+    fit: _Fit,
+    optimiser: torch.optim.Adam,
+    batch: Tensor,
+    half: bool,
+    base_only: bool,
+    tally: _Tally,
+) -> None:
+    """One batch: render over random backgrounds, compare, move every parameter once."""
+    frames, avatar, settings = fit.frames, fit.avatar, fit.settings
+    background = torch.rand((len(batch), 3), generator=fit.generator)
+    noise = torch.randn((len(batch), frames.codes.shape[1]), generator=fit.generator)
+    device = avatar.device
+    batch, background = batch.to(device), background.to(device)
+    vertices = frames.vertices[batch]
+    outside = torch.zeros((), device=device)
+    if base_only:
+        gaussians = avatar.base_gaussians(vertices)
+    else:
+        free = avatar.weights.unclamped(frames.codes[batch] + CODE_NOISE * noise.to(device))
+        outside = (free.abs() - 1).relu().square().mean()
+        gaussians = avatar.gaussians(free.clamp(-1, 1), vertices)
+    gaussians = gaussians._replace(means=fit.corrections(gaussians.means, batch))
+    image, _, _ = rasterize(gaussians, frames.cameras(len(batch), half), background)
+    target = composite(frames.pictures(half)[batch], background)
+    weight = _pixel_weight(fit.details[batch], image.shape[1:3], settings.detail_weight)
+    photometric = weighted_l1(image, target, weight)
+    loss = photometric + OUTSIDE_WEIGHT * outside + _rules(fit)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    tally.losses.append(float(loss.detach()))
+    tally.errors.append(float((image.detach() - target).square().mean()))
+
+
+def _rules(fit: _Fit) -> Tensor:
+    """Costs that need no image: shapes, offsets, residuals, pose corrections."""
+    avatar = fit.avatar
+    return (
+        SHAPE_WEIGHT * shape_penalty(avatar.scales, fit.longest, NEEDLE)
+        + OFFSET_WEIGHT * offset_penalty(avatar.means, fit.offset_limit)
+        + CORRECTION_WEIGHT * fit.corrections.penalty()
+    )
+
+
+def _pixel_weight(details: Tensor, size: torch.Size, detail_weight: float) -> Tensor | None:
+    """Loss weights [B, H, W] of mean about one, from detail maps [B, h, w] uint8."""
+    if detail_weight == 1:
+        return None
+    small = details.float().mul_((detail_weight - 1) / 255).add_(1)
+    return torch.nn.functional.interpolate(small[:, None], size=tuple(size), mode="nearest")[:, 0]
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

@@ -1,0 +1,98 @@
+"""Image metrics by the papers' protocol: full frame, black background, the footage composited with
+its own matte, mean of per-frame values (facts A.1, "Evaluation")."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .api.baked import BakedAvatar
+from .api.errors import LikenessError
+from .losses import ssim as ssim_batch
+from .render import render_performance
+
+if TYPE_CHECKING:
+    from .clip import TrackedClip, TrackedFrame
+
+MOST_TEST_FRAMES = 350
+"""The papers hold out the last 350 frames."""
+VGG_WEIGHTS = "vgg16-397923af.pth"
+
+
+def held_out(frames: int, test: str = "15%") -> np.ndarray:
+    """Indices of the last frames, never trained on: a count "40" or a share "15%", at most 350."""
+    try:
+        share = float(test.rstrip("%"))
+        count = frames * share / 100 if test.endswith("%") else share
+    except ValueError:
+        raise LikenessError(
+            f"'{test}' is no number of test frames.", "Give a count (40) or a share (15%)."
+        ) from None
+    count = min(int(count), MOST_TEST_FRAMES)
+    if count < 0 or count > frames - 2:
+        raise LikenessError(
+            f"{count} test frames leave too few of {frames} to learn from.",
+            "Hold out fewer frames.",
+        )
+    return np.arange(frames - count, frames, dtype=np.int32)
+
+
+def psnr(image: np.ndarray, target: np.ndarray) -> float:
+    """Peak signal to noise ratio in dB of two images in 0..1."""
+    error = float(np.mean((np.float64(image) - np.float64(target)) ** 2))
+    return math.inf if error == 0 else -10 * math.log10(error)
+
+
+def ssim(image: np.ndarray, target: np.ndarray) -> float:
+    """Structural similarity of two images [H, W, 3] in 0..1 (see losses.ssim)."""
+    pair = [torch.from_numpy(np.float32(one))[None] for one in (image, target)]
+    with torch.no_grad():
+        return float(ssim_batch(pair[0], pair[1])[0])
+
+
+def on_black(frame: TrackedFrame) -> np.ndarray:
+    """A tracked frame's image [H, W, 3] in 0..1, composited over black with its own matte."""
+    return np.float32(frame.image) / 255 * (np.float32(frame.alpha) / 255)[..., None]
+
+
+def evaluate(baked: BakedAvatar, clip: TrackedClip, frames: np.ndarray) -> dict[str, Any]:
+    """Mean PSNR (dB) and SSIM of the frames, with every frame's own value for the report.
+
+    LPIPS is left out where its weights are not installed; nothing is downloaded.
+    """
+    frames = np.asarray(frames)
+    if not len(frames):
+        return {"frames": 0}
+    renders = render_performance(baked, clip.params[frames], clip.camera)
+    lpips = _lpips()
+    rows: dict[str, list[float]] = {"psnr": [], "ssim": []} | ({"lpips": []} if lpips else {})
+    for index, (rgb, _) in zip(frames, renders, strict=True):
+        image, target = np.clip(rgb, 0, 1), on_black(clip.frame(int(index)))
+        rows["psnr"].append(psnr(image, target))
+        rows["ssim"].append(ssim(image, target))
+        if lpips:
+            rows["lpips"].append(lpips(image, target))
+    means = {name: float(np.mean(values)) for name, values in rows.items()}
+    return {**means, "frames": len(frames), "per_frame": rows}
+
+
+def _lpips() -> Callable[[np.ndarray, np.ndarray], float] | None:
+    """LPIPS-VGG on -1..1 as RGBAvatar reports it, when its package and VGG weights are here."""
+    weights = Path(torch.hub.get_dir()) / "checkpoints" / VGG_WEIGHTS
+    if importlib.util.find_spec("lpips") is None or not weights.exists():
+        return None
+    network = importlib.import_module("lpips").LPIPS(net="vgg", verbose=False)
+
+    def distance(image: np.ndarray, target: np.ndarray) -> float:
+        pair = [torch.from_numpy(np.float32(one)).movedim(-1, 0)[None] for one in (image, target)]
+        with torch.no_grad():
+            return float(network(pair[0] * 2 - 1, pair[1] * 2 - 1))
+
+    return distance
