@@ -7,6 +7,8 @@ Two classes, because an engine that asks for a GPU context crashes Blender where
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import bpy
 import numpy as np
 
@@ -14,6 +16,15 @@ from ..engine.api.baked import GaussianArrays
 from ..engine.api.errors import LikenessError
 from . import avatar_layer, avatar_object, cpu_splats, splat_shader
 from .cpu_splats import SplatImage, View
+from .render_settings import LikenessRenderSettings
+
+
+class Avatars(NamedTuple):
+    """Every avatar of a layer in Blender's world, together, so that their Gaussians sort as one."""
+
+    gaussians: GaussianArrays
+    sharpness: float  # 1/metre, c of the soft-front depth
+    footprint: float  # m^2, the training blur's size on the smallest head
 
 
 class _AvatarEngine:
@@ -22,7 +33,9 @@ class _AvatarEngine:
     bl_use_preview = False
     bl_use_postprocess = True  # without it the compositor silently never calls the engine
 
-    def update_render_passes(self, scene: bpy.types.Scene, renderlayer: bpy.types.ViewLayer) -> None:
+    def update_render_passes(
+        self, scene: bpy.types.Scene, renderlayer: bpy.types.ViewLayer
+    ) -> None:
         """Announce the passes; without Depth the Render Layers node has no Depth output."""
         self.register_pass(scene, renderlayer, "Combined", 4, "RGBA", "COLOR")
         self.register_pass(scene, renderlayer, "Depth", 1, "Z", "VALUE")
@@ -32,8 +45,7 @@ class _AvatarEngine:
         source = avatar_layer.find_source(depsgraph.scene.original)
         try:
             view = camera_view(depsgraph, source, self.resolution_x, self.resolution_y)
-            gaussians = gather(depsgraph, source.likeness_render.level)
-            image = self.draw_splats(gaussians, view, soft_front_constant(depsgraph, source))
+            image = self.draw_splats(gather(depsgraph, source.likeness_render), view)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return
@@ -55,8 +67,8 @@ class LikenessAvatarsCPU(_AvatarEngine, bpy.types.RenderEngine):
     bl_label = "Likeness Avatars (CPU)"
     bl_use_gpu_context = False
 
-    def draw_splats(self, gaussians: GaussianArrays, view: View, sharpness: float) -> SplatImage:
-        return cpu_splats.rasterize(gaussians, view, sharpness)
+    def draw_splats(self, avatars: Avatars, view: View) -> SplatImage:
+        return cpu_splats.rasterize(avatars.gaussians, view, avatars.sharpness, avatars.footprint)
 
 
 class LikenessAvatarsGPU(_AvatarEngine, bpy.types.RenderEngine):
@@ -66,20 +78,27 @@ class LikenessAvatarsGPU(_AvatarEngine, bpy.types.RenderEngine):
     bl_label = "Likeness Avatars"
     bl_use_gpu_context = True
 
-    def draw_splats(self, gaussians: GaussianArrays, view: View, sharpness: float) -> SplatImage:
-        return splat_shader.rasterize(gaussians, view, sharpness)
+    def draw_splats(self, avatars: Avatars, view: View) -> SplatImage:
+        return splat_shader.rasterize(avatars.gaussians, view, avatars.sharpness, avatars.footprint)
 
 
-def gather(depsgraph: bpy.types.Depsgraph, level: int) -> GaussianArrays:
-    """All Gaussians of the depsgraph's avatars in Blender's world, so that they sort together."""
-    parts = [
-        avatar_object.evaluate(obj, depsgraph, level)
-        for obj in depsgraph.objects
-        if avatar_object.is_avatar(obj) and not obj.hide_render
+def gather(depsgraph: bpy.types.Depsgraph, settings: LikenessRenderSettings) -> Avatars:
+    """The avatars that the depsgraph shows, as one set. Raises LikenessError as `evaluate` does."""
+    shown = [
+        obj for obj in depsgraph.objects if avatar_object.is_avatar(obj) and not obj.hide_render
     ]
+    parts = [avatar_object.evaluate(obj, depsgraph, settings.level) for obj in shown]
     if not parts:
         parts = [GaussianArrays(*(np.zeros((0, *tail)) for tail in ((3,), (4,), (3,), (), (3,))))]
-    return GaussianArrays(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    return Avatars(
+        gaussians=GaussianArrays(*map(np.concatenate, zip(*parts, strict=True))),
+        sharpness=settings.depth_sharpness / min(map(_radius, shown), default=1.0),
+        footprint=min(map(avatar_object.footprint, shown), default=0.0),
+    )
+
+
+def _radius(obj: bpy.types.Object) -> float:
+    return max(*obj.dimensions, 1e-3) / 2
 
 
 def camera_view(
@@ -120,16 +139,6 @@ def _cut_to_border(view: View, render: bpy.types.RenderSettings) -> View:
         cut[axis, axis] = scale
         cut[axis, 3] = -scale * centre
     return View(view.view_matrix, cut @ view.window_matrix, *(int(n) for n in high - low))
-
-
-def soft_front_constant(depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene) -> float:
-    """c of the soft-front depth in 1/metres: the setting is per head radius."""
-    radii = [
-        max(obj.dimensions) / 2
-        for obj in depsgraph.objects
-        if avatar_object.is_avatar(obj) and max(obj.dimensions) > 0
-    ]
-    return source.likeness_render.depth_sharpness / min(radii, default=1.0)
 
 
 classes = (LikenessAvatarsCPU, LikenessAvatarsGPU)

@@ -1,0 +1,143 @@
+"""Setting up and removing the avatar render: the user's compositor and scene stay theirs."""
+
+from __future__ import annotations
+
+import bpy
+import pytest
+from likeness.blender_addon import avatar_layer, compositing, compositor_tree
+
+from tests.blender import render_stage as stage
+
+
+@pytest.fixture(autouse=True)
+def ball_for_a_head(monkeypatch):
+    stage.install(monkeypatch)
+
+
+def snapshot(scene: bpy.types.Scene) -> dict:
+    """Everything set-up may touch."""
+    tree = compositor_tree.find_tree(scene)
+    nodes, links = set(), set()
+    if tree is not None:
+        nodes = {(node.name, node.bl_idname, tuple(node.location)) for node in tree.nodes}
+        links = {
+            (k.from_node.name, k.from_socket.identifier, k.to_node.name, k.to_socket.identifier)
+            for k in tree.links
+        }
+    return {
+        "nodes": nodes,
+        "links": links,
+        "scenes": [s.name for s in bpy.data.scenes],
+        "groups": [group.name for group in bpy.data.node_groups],
+        "depth": [layer.use_pass_z for layer in scene.view_layers],
+        "compositing": scene.render.use_compositing,
+        "device": scene.render.compositor_device,
+        "objects": {obj.name: obj.users for obj in bpy.data.objects},
+    }
+
+
+def graded_scene() -> bpy.types.Scene:
+    """A scene whose user dims the render by one stop in the compositor."""
+    scene = stage.build()
+    tree = compositor_tree.make_tree(scene)
+    for node in [n for n in tree.nodes if n.bl_idname == "CompositorNodeRLayers"]:
+        tree.nodes.remove(node)
+    render = tree.nodes.new("CompositorNodeRLayers")
+    dim = tree.nodes.new("CompositorNodeExposure")
+    dim.inputs["Exposure"].default_value = -1
+    tree.links.new(render.outputs["Image"], dim.inputs["Image"])
+    tree.links.new(dim.outputs["Image"], compositor_tree.find_output(tree))
+    return scene
+
+
+@pytest.mark.parametrize("make", [stage.build, graded_scene])
+def test_removing_leaves_no_trace(make):
+    scene = make()
+    before = snapshot(scene)
+    avatar_layer.set_up(scene)
+    assert snapshot(scene) != before
+    avatar_layer.remove(scene)
+    assert snapshot(scene) == before
+    assert scene.likeness_render.layer is None
+
+
+def test_the_users_grade_still_works_on_the_scene_behind_the_avatar(tmp_path):
+    scene = graded_scene()
+    behind = stage.pixel_of(scene, (-0.19, 0.15, 0.0))
+    before = stage.shoot(scene, tmp_path)[behind]
+    avatar_layer.set_up(scene)
+    after = stage.shoot(scene, tmp_path)
+    assert before[1] == pytest.approx(0.735, abs=0.01)  # sRGB of 0.5
+    assert after[behind] == pytest.approx(before, abs=0.004)
+    face = after[stage.pixel_of(scene, (0, -0.1, 0.05))]
+    assert face[:3] == pytest.approx(stage.SKIN, abs=0.004)
+
+
+def test_setting_up_twice_is_setting_up_once():
+    scene = stage.build()
+    avatar_layer.set_up(scene)
+    once = snapshot(scene)
+    avatar_layer.set_up(scene)
+    assert snapshot(scene) == once
+
+
+def test_removal_closes_the_graph_wherever_the_user_has_moved_our_group():
+    scene = graded_scene()
+    before = snapshot(scene)
+    avatar_layer.set_up(scene)
+    tree = compositor_tree.find_tree(scene)
+    ours = compositing.find_group_node(scene)
+    dim = next(node for node in tree.nodes if node.bl_idname == "CompositorNodeExposure")
+    render = next(
+        n for n in tree.nodes if n.bl_idname == "CompositorNodeRLayers" and n.scene == scene
+    )
+    tree.links.new(render.outputs["Image"], ours.inputs["Image"])
+    tree.links.new(ours.outputs["Image"], dim.inputs["Image"])
+    tree.links.new(dim.outputs["Image"], compositor_tree.find_output(tree))
+    avatar_layer.remove(scene)
+    assert snapshot(scene) == before
+
+
+def test_nodes_the_user_adds_after_set_up_survive_its_removal():
+    scene = stage.build()
+    avatar_layer.set_up(scene)
+    tree = compositor_tree.find_tree(scene)
+    added = [tree.nodes.new("CompositorNodeBlur").name for _ in range(4)]
+    avatar_layer.remove(scene)
+    assert set(added) <= {node.name for node in compositor_tree.find_tree(scene).nodes}
+
+
+def test_an_avatar_added_after_set_up_is_rendered(tmp_path):
+    scene = stage.build()
+    avatar_layer.set_up(scene)
+    second = bpy.data.objects["Head"].copy()
+    second.location = (0.14, 0.1, 0.1)
+    scene.collection.objects.link(second)
+    seen = stage.shoot(scene, tmp_path)[stage.pixel_of(scene, (0.16, 0.0, 0.12))]
+    assert seen[:3] == pytest.approx(stage.SKIN, abs=0.01)
+
+
+def test_camera_markers_switch_the_avatars_camera_too(tmp_path):
+    scene = stage.build()
+    bpy.ops.object.camera_add(location=(1, 0, 0), rotation=(1.5708, 0, 1.5708))
+    side = bpy.context.object
+    scene.timeline_markers.new("front", frame=1).camera = scene.camera
+    scene.timeline_markers.new("side", frame=2).camera = side
+    avatar_layer.set_up(scene)
+    scene.frame_set(2)
+    seen = stage.shoot(scene, tmp_path)
+    assert scene.camera == side
+    centre = seen[stage.SIZE[1] // 2, stage.SIZE[0] // 2]
+    assert centre[:3] == pytest.approx(stage.SKIN, abs=0.01)
+
+
+def test_the_operators_say_why_they_are_disabled():
+    scene = stage.build()
+    assert not bpy.ops.likeness.remove_render.poll()
+    bpy.ops.likeness.set_up_render()
+    assert compositing.is_set_up(scene)
+    assert not bpy.ops.likeness.set_up_render.poll()
+    bpy.ops.likeness.remove_render()
+    assert not compositing.is_set_up(scene)
+    bpy.data.objects.remove(bpy.data.objects["Head"])
+    assert not bpy.ops.likeness.set_up_render.poll()
