@@ -1,0 +1,52 @@
+"""The extension: staged, validated and zipped with Blender's own tool."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from .environments import set_up_blender
+from .shell import BLENDERS, ROOT, VERSION, BuildError, run, say
+
+DIST = ROOT / "dist"
+PACKAGES = ("blender_addon", "engine", "operators", "panels")
+MANIFEST = "blender_manifest.toml"
+ENTRY = '''"""Likeness: animatable heads from footage."""
+
+from .blender_addon.registration import register, unregister
+'''
+
+
+def package() -> Path:
+    """Write dist/likeness-VERSION.zip. Raises BuildError when Blender's tool rejects it."""
+    tool = _extension_tool()
+    stage = _stage(DIST / "likeness")
+    archive = DIST / f"likeness-{VERSION}.zip"
+    run(*tool, "build", f"--source-dir={stage}", f"--output-filepath={archive}", quiet=True)
+    run(*tool, "validate", archive, quiet=True)
+    say(f"{archive.relative_to(ROOT)}: {archive.stat().st_size / 1024:.0f} KiB, valid")
+    return archive
+
+
+def _stage(stage: Path) -> Path:
+    """The extension as a folder: four packages, the manifest, and an entry of one line."""
+    shutil.rmtree(stage, ignore_errors=True)
+    # The sample clip belongs to the demo and the tests.
+    skip = shutil.ignore_patterns("__pycache__", "*.pyc", MANIFEST, "sample")
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, stage / name, ignore=skip)
+    shutil.copy(ROOT / "blender_addon" / MANIFEST, stage / MANIFEST)
+    for name in ("LICENSE", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, stage / name)
+    (stage / "__init__.py").write_text(ENTRY, "utf-8")
+    return stage
+
+
+def _extension_tool() -> list[str | Path]:
+    """The command of Blender's extension tool, which lies inside every Blender module."""
+    for version in reversed(BLENDERS):
+        python = set_up_blender(version)
+        tools = python.parent.parent.glob("**/bl_pkg/cli/blender_ext.py") if python else ()
+        for tool in tools:
+            return [python or "", tool]
+    raise BuildError("Packaging needs a Blender module: run `python build.py setup` first.")
