@@ -1,0 +1,193 @@
+"""The tracked performance as an Action, and the camera that filmed it.
+
+One Action with two slots: the proxy head's shape keys and the rig. The head moves about its median
+place in the footage, which becomes the rig's origin; the camera is a child of the rig.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import bpy
+import numpy as np
+
+from ..engine.api.baked import BakedAvatar, Performance
+from ..engine.api.head import HeadParams
+from ..engine.api.rotations import quat_from_matrix
+from . import gaze
+from .avatar_object import BONES, find_rig, read
+from .coordinates import (
+    camera_matrix_world,
+    lens_settings,
+    rotations_to_blender,
+    vectors_to_blender,
+)
+
+FIRST_FRAME = 1
+_LINEAR = 1  # index of 'LINEAR' in Keyframe.interpolation
+
+
+class BoneChannels(NamedTuple):
+    """Keyframes of one bone, in the bone's own axes."""
+
+    location: np.ndarray | None  # [T, 3] metres; only the root moves
+    quats: np.ndarray  # [T, 4] w, x, y, z, without flips of sign
+
+
+def reference_place(performance: Performance) -> np.ndarray:
+    """Median place [3] of the head in the footage's world; the rig's origin stands there."""
+    return np.median(np.asarray(performance.params.translation, np.float64), axis=0)
+
+
+def bone_channels(
+    rig: bpy.types.Object, names: tuple[str, ...], params: HeadParams
+) -> dict[str, BoneChannels]:
+    """Bone keyframes for T poses (leading axis), so that the rig poses as `HeadModel.pose` does."""
+    turns = {
+        "root": rotations_to_blender(np.asarray(params.rotation, np.float64)),
+        "neck": rotations_to_blender(np.asarray(params.neck, np.float64)),
+        "jaw": rotations_to_blender(np.asarray(params.jaw, np.float64)),
+    }
+    for side, joint in enumerate(("eye_left", "eye_right")):
+        wanted = rotations_to_blender(np.asarray(params.eyes, np.float64)[:, side])
+        # The look bone already turns with the keys; the eye bone adds what is missing.
+        looked = gaze.look_rotations(np.asarray(params.expression), names, joint)
+        turns[joint] = looked.swapaxes(-1, -2) @ wanted
+    channels = {}
+    for joint, turn in turns.items():
+        rest = np.array(rig.data.bones[BONES[joint]].matrix_local, np.float64)
+        location = None
+        if joint == "root":
+            # The root turns about the origin of head space, the bone about its own head.
+            carried = turn @ rest[:3, 3] + vectors_to_blender(params.translation)
+            location = (carried - rest[:3, 3]) @ rest[:3, :3]
+        basis = rest[:3, :3].T @ turn @ rest[:3, :3]
+        channels[BONES[joint]] = BoneChannels(location, _steady_signs(quat_from_matrix(basis)))
+    return channels
+
+
+def set_pose(proxy: bpy.types.Object, params: HeadParams) -> None:
+    """Pose keys and bones as one HeadParams (no leading axis), in the rig's space."""
+    rig, names = find_rig(proxy), read(proxy).head.expression_names
+    one = HeadParams(*(np.asarray(getattr(params, f))[None] for f in params.__dataclass_fields__))
+    blocks = proxy.data.shape_keys.key_blocks
+    for name, value in zip(names, one.expression[0].tolist(), strict=True):
+        blocks[name].value = value
+    for name, channels in bone_channels(rig, names, one).items():
+        bone = rig.pose.bones[name]
+        bone.rotation_mode = "QUATERNION"
+        bone.rotation_quaternion = channels.quats[0].tolist()
+        if channels.location is not None:
+            bone.location = channels.location[0].tolist()
+
+
+def add_performance(scene: bpy.types.Scene, proxy: bpy.types.Object) -> bpy.types.Action | None:
+    """Give the avatar its tracked performance as an Action. None where the file has none.
+
+    Frames in which tracking lost the head get no keyframe: the neighbours are bridged.
+    """
+    avatar = read(proxy)
+    performance = avatar.performance
+    kept = np.flatnonzero(np.asarray(performance.confidence) > 0)
+    if not len(kept):
+        return None
+    params = performance.params[kept]
+    place = np.asarray(params.translation, np.float64) - reference_place(performance)
+    params = HeadParams(
+        params.expression, params.neck, params.jaw, params.eyes, params.rotation, place
+    )
+    rate = scene.render.fps / scene.render.fps_base
+    frames = FIRST_FRAME + np.asarray(performance.times)[kept] * rate
+    action = bpy.data.actions.new(f"{avatar.name} Performance")
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    _key_shapes(action, strip, proxy, params, frames)
+    _key_bones(action, strip, proxy, params, frames)
+    proxy.likeness.action = action
+    return action
+
+
+def match_scene(scene: bpy.types.Scene, performance: Performance) -> None:
+    """Give the scene the footage's frame rate, length and picture size."""
+    render = scene.render
+    render.fps = max(1, round(performance.fps))
+    render.fps_base = render.fps / performance.fps
+    render.resolution_x, render.resolution_y = performance.width, performance.height
+    render.resolution_percentage = 100
+    duration = float(performance.times[-1]) if len(performance.times) else 0.0
+    scene.frame_start = FIRST_FRAME
+    scene.frame_end = max(FIRST_FRAME, FIRST_FRAME + round(duration * performance.fps))
+    scene.frame_set(FIRST_FRAME)
+
+
+def add_camera(context: bpy.types.Context, proxy: bpy.types.Object) -> bpy.types.Object:
+    """The camera that sees the avatar as the footage did; kept by the avatar, made once."""
+    avatar: BakedAvatar = read(proxy)
+    camera = proxy.likeness.camera
+    if camera is None:
+        name = f"{avatar.name} Footage Camera"
+        camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+        context.collection.objects.link(camera)
+        proxy.likeness.camera = camera
+    performance = avatar.performance
+    lens = lens_settings(performance.K, performance.width, performance.height)
+    camera.data.sensor_fit = "HORIZONTAL"
+    camera.data.sensor_width = lens.sensor_width
+    camera.data.lens = lens.lens
+    camera.data.shift_x, camera.data.shift_y = lens.shift_x, lens.shift_y
+    camera.data.clip_start = 0.01
+    camera.data.display_size = 0.1
+    context.scene.render.pixel_aspect_x = 1.0
+    context.scene.render.pixel_aspect_y = lens.pixel_aspect_y
+    matrix = camera_matrix_world(performance.viewmat)
+    matrix[:3, 3] -= vectors_to_blender(reference_place(performance))
+    camera.parent = find_rig(proxy)
+    camera.matrix_basis = matrix.T  # mathutils reads columns from a buffer of rows
+    return camera
+
+
+def _steady_signs(quats: np.ndarray) -> np.ndarray:
+    """The same rotations [T, 4] with neighbours in one hemisphere, so that curves do not jump."""
+    turns = np.einsum("tk,tk->t", quats[1:], quats[:-1]) < 0
+    signs = np.where(np.cumsum(turns) % 2, -1.0, 1.0)
+    return np.concatenate([quats[:1], quats[1:] * signs[:, None]])
+
+
+def _key_shapes(action, strip, proxy, params, frames) -> None:  # type: ignore[no-untyped-def]
+    keys = proxy.data.shape_keys
+    slot = action.slots.new(id_type="KEY", name=proxy.name)
+    curves = strip.channelbag(slot, ensure=True).fcurves
+    names = read(proxy).head.expression_names
+    for name, values in zip(names, np.asarray(params.expression).T, strict=True):
+        _add_curve(curves, f'key_blocks["{name}"].value', 0, frames, values)
+    _assign(keys, action, slot)
+
+
+def _key_bones(action, strip, proxy, params, frames) -> None:  # type: ignore[no-untyped-def]
+    rig = find_rig(proxy)
+    slot = action.slots.new(id_type="OBJECT", name=rig.name)
+    curves = strip.channelbag(slot, ensure=True).fcurves
+    names = read(proxy).head.expression_names
+    for bone, channels in bone_channels(rig, names, params).items():
+        path = f'pose.bones["{bone}"]'
+        rig.pose.bones[bone].rotation_mode = "QUATERNION"
+        for axis in range(4):
+            values = channels.quats[:, axis]
+            _add_curve(curves, f"{path}.rotation_quaternion", axis, frames, values)
+        if channels.location is not None:
+            for axis in range(3):
+                _add_curve(curves, f"{path}.location", axis, frames, channels.location[:, axis])
+    _assign(rig, action, slot)
+
+
+def _add_curve(curves, path: str, axis: int, frames: np.ndarray, values: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+    curve = curves.new(path, index=axis)
+    curve.keyframe_points.add(len(frames))
+    curve.keyframe_points.foreach_set("co", np.column_stack([frames, values]).ravel())
+    curve.keyframe_points.foreach_set("interpolation", [_LINEAR] * len(frames))
+    curve.update()
+
+
+def _assign(owner: bpy.types.ID, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
+    data = owner.animation_data_create()
+    data.action = action
+    data.action_slot = slot

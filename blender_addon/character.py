@@ -1,0 +1,186 @@
+"""Builds an avatar as an ordinary Blender character: proxy head, shape keys, rig, footage camera.
+
+The posed proxy head equals `HeadModel.pose` (a test holds it to 1e-5). It does not animate
+(animation.py) and does not evaluate Gaussians (avatar_object.py).
+"""
+
+from __future__ import annotations
+
+import math
+
+import bpy
+import numpy as np
+
+from ..engine.api.baked import BakedAvatar
+from ..engine.api.head import JOINT_PARENTS, JOINTS, HeadModel
+from . import gaze, payload
+from .avatar_object import BONES, find_rig, reduced_name
+from .coordinates import vectors_to_blender
+
+# Direction and length of each bone from its joint in head axes, metres: for the eye, not the pose.
+_BONE_VECTORS = {
+    "root": (0.0, 0.06, 0.0),
+    "neck": (0.0, 0.1, 0.0),
+    "jaw": (0.0, -0.03, 0.08),
+    "eye_left": (0.0, 0.0, 0.04),
+    "eye_right": (0.0, 0.0, 0.04),
+}
+_HIDDEN_BONES = "Driven"
+
+
+def build(context: bpy.types.Context, avatar: BakedAvatar) -> bpy.types.Object:
+    """Add the avatar to the active collection, select it and return its proxy head.
+
+    Raises LayoutError when the avatar breaks a rule of the file format.
+    """
+    stored = payload.store(avatar)
+    mesh = _proxy_mesh(avatar.head, avatar.name)
+    proxy = bpy.data.objects.new(avatar.name, mesh)
+    rig = bpy.data.objects.new(f"{avatar.name} Rig", bpy.data.armatures.new(f"{avatar.name} Rig"))
+    for obj in (rig, proxy):
+        context.collection.objects.link(obj)
+    _add_shape_keys(proxy, avatar)
+    _add_bones(context, rig, avatar.head)
+    _bind(proxy, rig, avatar.head)
+    gaze.add_drivers(rig, proxy)
+    proxy.likeness.payload = stored
+    _hide_behind_gaussians(proxy)
+    select_only(context, proxy)
+    return proxy
+
+
+def replace(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
+    """Put another avatar of the same topology in place; keys, rig and animation stay.
+
+    For previews while an avatar learns. The rest pose follows the new head, bones stay where they are.
+    """
+    old = proxy.likeness.payload
+    proxy.likeness.payload = payload.store(avatar)
+    blocks = proxy.data.shape_keys.key_blocks
+    for name, shape in _shapes(avatar):
+        if name in blocks:
+            blocks[name].data.foreach_set("co", shape.ravel())
+    proxy.data.vertices.foreach_set("co", vectors_to_blender(avatar.head.vertices).ravel())
+    proxy.data.update()
+    if old is not None and old.users == 0:
+        bpy.data.meshes.remove(old)
+
+
+def remove(proxy: bpy.types.Object) -> None:
+    """Delete the avatar: proxy head, rig, footage camera and whatever only they used."""
+    avatar = proxy.likeness
+    doomed = [obj for obj in (proxy, find_rig(proxy), avatar.camera) if obj is not None]
+    data = [obj.data for obj in doomed] + [avatar.payload]
+    action = avatar.action
+    bpy.data.batch_remove(doomed)
+    bpy.data.batch_remove([block for block in data if block.users == 0])
+    if action is not None and action.users == 0:  # the keys that used it went with the mesh
+        bpy.data.actions.remove(action)
+
+
+def select_only(context: bpy.types.Context, obj: bpy.types.Object) -> None:
+    """Make the object the only selected and the active one."""
+    for other in context.selected_objects:
+        other.select_set(False)
+    obj.select_set(True)
+    context.view_layer.objects.active = obj
+
+
+def _proxy_mesh(head: HeadModel, name: str) -> bpy.types.Mesh:
+    """The head's triangles in the head's order, with its UVs and regions."""
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata(vectors_to_blender(head.vertices), [], head.faces)
+    uvs = mesh.uv_layers.new(name="UVMap")
+    uvs.data.foreach_set("uv", np.ascontiguousarray(head.face_uvs, np.float32).ravel())
+    regions = mesh.attributes.new("region", "INT", "FACE")
+    regions.data.foreach_set("value", head.face_regions.astype(np.int32))
+    mesh.shade_smooth()
+    mesh.update()
+    return mesh
+
+
+def _shapes(avatar: BakedAvatar) -> list[tuple[str, np.ndarray]]:
+    """Basis, expressions and reduced blendshapes: names and vertices [V, 3] in Blender's axes."""
+    head = avatar.head
+    basis = vectors_to_blender(head.vertices).astype(np.float32)
+    shapes = [("Basis", basis)]
+    for name, delta in zip(head.expression_names, head.expression_deltas, strict=True):
+        shapes.append((name, basis + vectors_to_blender(delta).astype(np.float32)))
+    # A reduced blendshape moves Gaussians, not the mesh: the key is a slider that can be animated.
+    return shapes + [(reduced_name(k), basis) for k in range(len(avatar.deltas))]
+
+
+def _add_shape_keys(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
+    seen = np.asarray(avatar.performance.params.expression)
+    reach = np.abs(seen).max(axis=0, initial=1.0)  # [E] never less than 1
+    lowest = seen.min(axis=0, initial=0.0)
+    reach_of = dict(zip(avatar.head.expression_names, reach.tolist(), strict=True))
+    lowest_of = dict(zip(avatar.head.expression_names, lowest.tolist(), strict=True))
+    for name, shape in _shapes(avatar):
+        key = proxy.shape_key_add(name=name, from_mix=False)
+        key.data.foreach_set("co", shape.ravel())
+        # Blender clamps animated values to the slider, so it must reach what was tracked.
+        key.slider_max = reach_of.get(name, 1.0)
+        key.slider_min = lowest_of.get(name, 0.0 if name == "Basis" else -1.0)
+        key.value = 0.0  # Blender 5.2 makes keys with a value of 1
+
+
+def _add_bones(context: bpy.types.Context, rig: bpy.types.Object, head: HeadModel) -> None:
+    select_only(context, rig)
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = rig.data.edit_bones
+    for index, joint in enumerate(JOINTS):
+        parent = bones[BONES[JOINTS[JOINT_PARENTS[index]]]] if index else None
+        if joint in gaze.LOOK_BONES:
+            look = _add_bone(bones, gaze.LOOK_BONES[joint], head.joint_positions[index], joint)
+            look.parent, parent = parent, look
+        _add_bone(bones, BONES[joint], head.joint_positions[index], joint).parent = parent
+    bpy.ops.object.mode_set(mode="OBJECT")
+    hidden = rig.data.collections.new(_HIDDEN_BONES)
+    shown = rig.data.collections.new("Controls")
+    hidden.is_visible = False
+    for bone in rig.data.bones:
+        driven = bone.name in gaze.LOOK_BONES.values()
+        bone.use_deform = not driven
+        (hidden if driven else shown).assign(bone)
+    rig.data.display_type = "STICK"
+    rig.show_in_front = True
+
+
+def _add_bone(
+    bones: bpy.types.ArmatureEditBones, name: str, joint: np.ndarray, kind: str
+) -> bpy.types.EditBone:
+    bone = bones.new(name)
+    bone.head = vectors_to_blender(joint).tolist()
+    bone.tail = vectors_to_blender(joint + np.array(_BONE_VECTORS[kind])).tolist()
+    bone.align_roll((0.0, 0.0, 1.0) if kind.startswith("eye") else (0.0, -1.0, 0.0))
+    return bone
+
+
+def _bind(proxy: bpy.types.Object, rig: bpy.types.Object, head: HeadModel) -> None:
+    for index, joint in enumerate(JOINTS):
+        group = proxy.vertex_groups.new(name=BONES[joint])
+        weights = head.skin_weights[:, index]
+        for weight in np.unique(weights[weights > 0]):  # few distinct values: few calls
+            group.add(np.flatnonzero(weights == weight).tolist(), float(weight), "REPLACE")
+    modifier = proxy.modifiers.new("Rig", "ARMATURE")
+    modifier.object = rig
+    proxy.parent = rig
+
+
+def _hide_behind_gaussians(proxy: bpy.types.Object) -> None:
+    """Shown as Gaussians only, but still there for shadows, selection and physics."""
+    proxy.visible_camera = False
+    # A solid proxy head would cover its own Gaussians in Solid mode, where rays have no say.
+    proxy.display_type = "BOUNDS"
+    proxy.show_in_front = False
+
+
+def neutral_rotation(bone: bpy.types.PoseBone) -> None:
+    """Put a bone back to its rest pose, in whatever rotation mode the user chose."""
+    bone.location = (0, 0, 0)
+    bone.scale = (1, 1, 1)
+    bone.rotation_quaternion = (1, 0, 0, 0)
+    bone.rotation_axis_angle = (0, 0, 1, 0)
+    if not math.isclose(sum(map(abs, bone.rotation_euler)), 0):
+        bone.rotation_euler = (0, 0, 0)

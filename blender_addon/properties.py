@@ -1,0 +1,92 @@
+"""What objects, scenes and the window manager remember for Likeness. Properties only."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..engine.api.settings import METHODS, PRESETS
+
+
+class LikenessAvatar(bpy.types.PropertyGroup):
+    """Held by an object as `likeness`; an object with a payload is the proxy head of an avatar."""
+
+    payload: bpy.props.PointerProperty(
+        name="Gaussians", description="The mesh that stores the avatar", type=bpy.types.Mesh
+    )
+    level: bpy.props.IntProperty(
+        name="Level of Detail",
+        description="In the viewport: 0 shows every Gaussian, higher levels show fewer",
+        default=0,
+        min=0,
+        max=8,
+    )
+    camera: bpy.props.PointerProperty(
+        name="Footage Camera",
+        description="The camera that films the avatar as the footage did",
+        type=bpy.types.Object,
+    )
+    action: bpy.props.PointerProperty(
+        name="Performance",
+        description="The performance tracked in the footage",
+        type=bpy.types.Action,
+    )
+
+
+class LikenessScene(bpy.types.PropertyGroup):
+    """Held by a scene as `likeness`: the next avatar to create, and the one that the panel shows."""
+
+    footage: bpy.props.StringProperty(
+        name="Footage",
+        description="A video, an image sequence's folder, or one image of a single head",
+        subtype="FILE_PATH",
+    )
+    method: bpy.props.EnumProperty(
+        name="Method",
+        description="How the Gaussians learn to move",
+        items=[(name, method.label, method.description) for name, method in METHODS.items()],
+    )
+    preset: bpy.props.EnumProperty(
+        name="Preset",
+        description="How long the avatar learns",
+        items=[
+            (PRESETS[0], "Draft", "Minutes; coarse, to see whether the footage is good"),
+            (PRESETS[1], "Standard", "A good avatar in some minutes on a laptop"),
+            (PRESETS[2], "Best", "As in the paper; wants a graphics card"),
+        ],
+        default=PRESETS[1],
+    )
+    active: bpy.props.IntProperty(
+        name="Active Avatar",
+        description="Row of the avatar list",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
+
+class LikenessJob(bpy.types.PropertyGroup):
+    """Held by the window manager as `likeness`: the work that the avatar engine is doing now."""
+
+    running: bpy.props.BoolProperty(options={"SKIP_SAVE"})
+    stage: bpy.props.StringProperty(options={"SKIP_SAVE"})
+    progress: bpy.props.FloatProperty(min=0, max=1, options={"SKIP_SAVE"})
+    seconds_left: bpy.props.FloatProperty(default=-1, options={"SKIP_SAVE"})
+    error: bpy.props.StringProperty(options={"SKIP_SAVE"})
+    engine: bpy.props.StringProperty(
+        description="What the avatar engine said about itself", options={"SKIP_SAVE"}
+    )
+
+
+classes = (LikenessAvatar, LikenessScene, LikenessJob)
+
+
+def register_properties() -> None:
+    bpy.types.Object.likeness = bpy.props.PointerProperty(
+        type=LikenessAvatar, override={"LIBRARY_OVERRIDABLE"}
+    )
+    bpy.types.Scene.likeness = bpy.props.PointerProperty(type=LikenessScene)
+    bpy.types.WindowManager.likeness = bpy.props.PointerProperty(type=LikenessJob)
+
+
+def unregister_properties() -> None:
+    del bpy.types.WindowManager.likeness
+    del bpy.types.Scene.likeness
+    del bpy.types.Object.likeness
