@@ -1,4 +1,4 @@
-"""Every check that can run on this machine, one stage after the other, and a table of the results."""
+"""Every check that can run on this machine, stage after stage, and a table of the results."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def _print_table(rows: list[tuple[str, Result, float]], seconds: float) -> None:
     for name, found, spent in rows:
         counts = f"{found.passed:>8}{found.failed:>8}{found.skipped:>9}{spent:>9.1f}"
         print(f"{name:<12}{counts}  {found.note}".rstrip())
-    passed, failed, skipped = (sum(row[1][i] for row in rows) for i in range(3))
+    passed = sum(result.passed for _, result, _ in rows)
+    failed = sum(result.failed for _, result, _ in rows)
+    skipped = sum(result.skipped for _, result, _ in rows)
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped in {seconds:.1f}s", flush=True)
 
 

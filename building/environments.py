@@ -153,7 +153,7 @@ def _try_install(recipe: Recipe, arguments: list[str]) -> None:
 
 
 def _cpu_index() -> list[str]:
-    """PyPI's torch for Linux brings gigabytes of CUDA along; PyTorch's own index has one without."""
+    """PyPI's torch for Linux brings gigabytes of CUDA along; PyTorch's index has one without."""
     if sys.platform != "linux":
         return []
     try:

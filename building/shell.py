@@ -30,8 +30,9 @@ def run(*command: str | Path, quiet: bool = False, env: Mapping[str, str] | None
     Raises BuildError.
     """
     words = [str(word) for word in command]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if quiet else {}
-    done = subprocess.run(words, cwd=ROOT, text=True, env={**os.environ, **(env or {})}, **streams)
+    stdout, stderr = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
+    variables = {**os.environ, **(env or {})}
+    done = subprocess.run(words, cwd=ROOT, text=True, env=variables, stdout=stdout, stderr=stderr)
     if done.returncode:
         tail = "\n".join((done.stdout or "").splitlines()[-25:])
         shown = " ".join(words)[:300]
