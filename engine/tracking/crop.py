@@ -20,6 +20,8 @@ COUNT_EVERY = 6
 RIVAL_SIZE, RIVAL_SHARE = 0.5, 0.25
 # Head with hair and some shoulders around the face, in face heights (hairline to chin).
 ABOVE, BELOW, BESIDE = 0.62, 0.62, 0.95
+# The head with hair alone takes this share of that square.
+TIGHTEST = 0.7
 FOREHEAD, CHIN = 10, 152
 
 
@@ -128,7 +130,9 @@ def head_square(boxes: np.ndarray, width: int, height: int) -> HeadCrop:
     # Percentiles, so that one false detection does not double the crop.
     left, top = np.percentile(boxes[seen, :2], 1, axis=0)
     right, bottom = np.percentile(boxes[seen, 2:], 99, axis=0)
-    side = min(max(right - left, bottom - top), max(width, height))
+    wanted = max(right - left, bottom - top)
+    # Some shoulder is given up before the square leaves the frame, then the frame is padded.
+    side = min(wanted, max(min(width, height), TIGHTEST * wanted), max(width, height))
     x, y = (left + right - side) / 2, (top + bottom - side) / 2
     x = np.clip(x, 0, width - side) if side <= width else (width - side) / 2
     y = np.clip(y, 0, height - side) if side <= height else (height - side) / 2
