@@ -1,7 +1,8 @@
 """One rasteriser interface with three backends, chosen by what is there.
 
-`gsplat` (CUDA), `cpu` (our Numba kernels) and `reference` (plain torch, slow, exact, any dtype) agree on the
-semantics of gsplat's classic pinhole mode, see `semantics.py`. Colours are blended as they are given.
+`gsplat` (CUDA), `cpu` (our Numba kernels) and `reference` (plain torch, slow, exact, any dtype)
+agree on the semantics of gsplat's classic pinhole mode, see `semantics.py`. Colours are blended as
+they are given.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def rasterize(
     backgrounds: Tensor | None = None,  # [B, D]; None = black
     backend: str = "auto",
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Render B images of B different sets of Gaussians (or of one set, given without batch dimension).
+    """Render B images of B different sets of Gaussians, or of one set without batch dimension.
 
     Returns colors [B, H, W, D] over the background, alphas [B, H, W, 1], and depths [B, H, W, 1]:
     the camera z accumulated with the blending weights, not divided by alpha (metres).
@@ -101,7 +102,7 @@ def splat_weights(
 
 
 def warm_up() -> None:
-    """Compile the CPU kernels, or load them from the cache: seconds the first time, else instant."""
+    """Compile the CPU kernels (seconds, the first time) or load them from the cache."""
     if "cpu" in backends_available():
         from . import cpu  # noqa: F401  (kernels compile on import)
 
@@ -113,7 +114,8 @@ def _check_backend(name: str, device: torch.device) -> None:
         raise DeviceError(f"The rasteriser '{name}' is not available here.", _HINTS[name])
     if name == "cpu" and device.type != "cpu":
         raise DeviceError(
-            f"The rasteriser 'cpu' cannot draw tensors on {device}.", "Use the device 'cpu' for both."
+            f"The rasteriser 'cpu' cannot draw tensors on {device}.",
+            "Use the device 'cpu' for both.",
         )
 
 

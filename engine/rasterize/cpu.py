@@ -1,13 +1,14 @@
 """The CPU backend: a tile rasteriser in Numba kernels behind one torch autograd function.
 
-Runs on `torch.get_num_threads()` threads of its own; the result does not depend on their number, to the last
-bit. Works in single precision. Gradients reach all five fields of the Gaussians and the backgrounds, through
-all three outputs; none reach the cameras.
+Runs on `torch.get_num_threads()` threads of its own; the result does not depend on their number,
+to the last bit. Works in single precision. Gradients reach all five fields of the Gaussians through
+all three outputs, and the backgrounds; none reach the cameras.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, NamedTuple
@@ -119,9 +120,7 @@ def _chunk(value: Tensor, first: int) -> NDArray[np.float32]:
 
 class _Rasterize(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, cameras: Cameras, *inputs: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, cameras: Cameras, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         gaussians, backgrounds = Gaussians(*inputs[:5]), inputs[5]
         tiles = _bin(gaussians, cameras)
         pixels = (len(backgrounds), cameras.height, cameras.width)
@@ -137,7 +136,7 @@ class _Rasterize(torch.autograd.Function):
                 *(part, alpha.numpy(), depth.numpy()),
             )
             width = min(_CHUNK, backgrounds.shape[-1] - first)
-            if width < image.shape[-1]:
+            if image.shape[-1] != _CHUNK:
                 image[..., first : first + width] = torch.from_numpy(part[..., :width])
         ctx.save_for_backward(*inputs, image, alpha, depth)
         ctx.cameras, ctx.tiles = cameras, tiles
@@ -150,7 +149,7 @@ class _Rasterize(torch.autograd.Function):
         ctx: Any, d_image: Tensor | None, d_alpha: Tensor | None, d_depth: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         *inputs, image, alpha, depth = ctx.saved_tensors
-        gaussians, backgrounds = Gaussians(*inputs[:5]), inputs[5]
+        gaussians = Gaussians(*inputs[:5])
         d_image = torch.zeros_like(image) if d_image is None else d_image
         d_alpha = torch.zeros_like(alpha) if d_alpha is None else d_alpha[..., 0].contiguous()
         sums, d_colors = _pixel_sums(
@@ -173,14 +172,15 @@ def _pixel_sums(
 ) -> tuple[NDArray[np.float32], Tensor]:
     """Sums over pixels for `project_backward` [B N, SUMS], and dL/dcolors [B, N, D].
 
-    Depth is blended like a colour that happens to be the camera z; its gradient is a pass of its own.
+    Depth is blended like a colour that is the camera z; its gradient takes a pass of its own.
     """
     d_image, d_alpha, d_depth = upstream
     rows, channels = len(tiles.records), colors.shape[-1]
     sums = np.zeros((rows, cpu_projection.SUMS), np.float32)
     d_colors = torch.empty_like(colors)
 
-    def add(color: NDArray, blended: NDArray, d_blended: NDArray, d_alpha: Tensor) -> None:
+    def add(parts: Iterable[Tensor], first: int, d_alpha: Tensor) -> None:
+        color, blended, d_blended = (_chunk(value, first) for value in parts)
         slots = np.zeros((len(tiles.pair_slots), cpu_binning.SLOT), np.float32)
         _run(
             cpu_blending.blend_backward,
@@ -191,15 +191,13 @@ def _pixel_sums(
         _run(cpu_binning.gather, tiles.slot_starts, slots, sums)
 
     for first in range(0, channels, _CHUNK):
-        parts = (_chunk(value, first) for value in (colors, image, d_image))
-        add(*parts, d_alpha if first == 0 else torch.zeros_like(alpha))
+        add((colors, image, d_image), first, d_alpha if first == 0 else torch.zeros_like(alpha))
         width = min(_CHUNK, channels - first)
         color_sums = torch.from_numpy(sums[:, cpu_projection.RED :][:, :width])
         d_colors[..., first : first + width] = color_sums.reshape(*colors.shape[:-1], width)
     if d_depth is not None:
         z = torch.from_numpy(tiles.records[:, cpu_projection.DEPTH, None])
-        parts = (_chunk(value, 0) for value in (z, depth[..., None], d_depth))
-        add(*parts, torch.zeros_like(alpha))
+        add((z, depth[..., None], d_depth), 0, torch.zeros_like(alpha))
         sums[:, cpu_projection.D_DEPTH] = sums[:, cpu_projection.RED]
     return sums, d_colors
 

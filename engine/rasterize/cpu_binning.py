@@ -1,7 +1,8 @@
 """CPU kernels: which Gaussians touch which 16 x 16 tile, front to back.
 
-Gaussians are sorted by depth once per image, then dealt to the tiles in that order: each tile's list comes
-out sorted. Every (Gaussian, tile) pair also has a slot, contiguous per Gaussian, for the backward pass.
+Gaussians are sorted by depth once per image, then dealt to the tiles in that order: each tile's
+list comes out sorted. Every (Gaussian, tile) pair also has a slot for the backward pass; the slots
+of a Gaussian are contiguous, so that its gradient is summed in a fixed order and without atomics.
 """
 
 from __future__ import annotations

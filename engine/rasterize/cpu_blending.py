@@ -1,9 +1,10 @@
 """CPU kernels: blend each tile's Gaussians front to back, and the gradient, also front to back.
 
-Gaussian by Gaussian, over the pixels of a 16 x 16 tile that its ellipse can reach. The two loops named
-``*_rows`` hold nearly all the time, and are written so that LLVM vectorises them: unsigned indices (signed
-ones wrap around and are not vectorised), one array for a tile's state with its planes at constant offsets,
-single precision, and selections instead of branches. `tests/engine/test_rasterize_vectorised.py` guards it.
+Gaussian by Gaussian, over the rows of a 16 x 16 tile that its ellipse can reach. `_blend_rows` and
+`_blend_rows_backward` take nearly all the time, and are written so that LLVM vectorises them:
+unsigned indices (signed ones wrap around and are not vectorised), one array for a tile's state with
+its planes at constant offsets, single precision, and selections instead of branches.
+`tests/engine/test_rasterize_vectorised.py` guards this.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 
 import numpy as np
 
-from .cpu_projection import DEPTH, LEAN, LOG2_OPACITY, REACH, TILE, XX, XY, YY, X, Y
+from .cpu_projection import DEPTH, LEAN, LOG2_OPACITY, TILE, XX, XY, YY, X, Y
 from .jit import VECTOR_MATH, device, exp2, kernel, next_index
 from .semantics import MAX_ALPHA, MIN_ALPHA, STOP
 
@@ -21,8 +22,8 @@ _PIXELS = TILE * TILE
 _T = np.uint64(0)
 _PX = np.uint64(_PIXELS)
 _PY = np.uint64(2 * _PIXELS)
-# Forward: what has been blended. Backward: the upstream gradient, and in _LEFT its dot product with all
-# that is still to come behind this Gaussian.
+# Forward: what has been blended. Backward: the upstream gradient, and in _LEFT its dot product with
+# all that is still to come behind this Gaussian.
 _RED = _G_RED = np.uint64(3 * _PIXELS)
 _GREEN = _G_GREEN = np.uint64(4 * _PIXELS)
 _BLUE = _G_BLUE = np.uint64(5 * _PIXELS)
@@ -58,9 +59,7 @@ def _blend_rows(state, begin, end, x, y, xx, xy, yy, log2_opacity, red, green, b
 
 
 @device(VECTOR_MATH)
-def _blend_rows_backward(
-    state, begin, end, x, y, xx, xy, yy, log2_opacity, red, green, blue, slot
-):
+def _blend_rows_backward(state, begin, end, x, y, xx, xy, yy, log2_opacity, red, green, blue, slot):
     q, qx, qy, qxx, qxy, qyy = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
     d_red, d_green, d_blue = _ZERO, _ZERO, _ZERO
     for i in range(begin, end):
@@ -97,10 +96,10 @@ def _blend_rows_backward(
 
 @device(VECTOR_MATH)
 def _rows(record, left, top):
-    """First and one past the last of the tile's rows that the ellipse reaches within its 16 columns.
+    """First and one past the last of the tile's rows that the ellipse reaches in its 16 columns.
 
-    The ellipse's topmost and bottommost points lie at -LEAN and +LEAN from its centre; moved into the
-    columns of the tile, they give the extent there.
+    The ellipse's topmost and bottommost points lie at -LEAN and +LEAN from its centre; moved into
+    the columns of the tile, they give the extent there.
     """
     first_dx = np.float32(left) + np.float32(0.5) - record[X]
     last_dx = first_dx + np.float32(TILE - 1)
@@ -136,15 +135,15 @@ def _open_tile(state, left, top, width, height):
 
 @device(VECTOR_MATH)
 def _row_open(state, row):
+    highest = -_ONE
     for column in range(TILE):
-        if state[row * TILE + column] > _ZERO:
-            return True
-    return False
+        highest = max(highest, state[row * TILE + column])
+    return highest > _ZERO
 
 
 @device(VECTOR_MATH)
 def _shrink(state, first_open, end_open):
-    """The rows that still hold an open pixel, as the range between the first and the last of them."""
+    """The range from the first to the last row that still holds an open pixel."""
     while first_open < end_open and not _row_open(state, first_open):
         first_open += 1
     while first_open < end_open and not _row_open(state, end_open - 1):
@@ -210,7 +209,7 @@ def blend(
 
 @device(VECTOR_MATH)
 def _load_gradients(state, b, left, top, image, alpha, d_image, d_alpha):
-    """Upstream gradients, and their dot product with the finished pixel: all that is still to come."""
+    """Upstream gradients, and their dot product with the finished pixel: all is yet to come."""
     height, width = alpha.shape[1:]
     for row in range(min(TILE, height - top)):
         for column in range(min(TILE, width - left)):

@@ -1,7 +1,7 @@
 """CPU kernels: 3D Gaussians to 2D footprints (EWA splatting), and the gradient back.
 
-One Gaussian at a time, in double precision. Knows nothing of tiles' contents or of colours, except that a
-Gaussian with any non-finite number is dropped here, so that no NaN enters the blending.
+One Gaussian at a time, in double precision. Gaussians that cannot be seen, and those with a number
+that is not finite, are dropped here, so that no NaN enters the blending.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .semantics import BLUR, FAR, FRUSTUM_MARGIN, MIN_ALPHA, NEAR
 TILE = 16  # pixels
 
 # A record: what blending needs of a Gaussian. The exponent of alpha in base 2 is
-# LOG2_OPACITY - (XX dx^2 + XY dx dy + YY dy^2).
-X, Y, XX, XY, YY, LOG2_OPACITY, REACH, LEAN, DEPTH = range(9)
-RECORD = 9
+# LOG2_OPACITY - (XX dx^2 + XY dx dy + YY dy^2). LEAN: x of the ellipse's bottommost point.
+X, Y, XX, XY, YY, LOG2_OPACITY, LEAN, DEPTH = range(8)
+RECORD = 8
 # Sums over pixels of q = dL/d(ln alpha), weighted; then dL/dcolour, then dL/d(camera z)
 # through the depth image.
 Q, QX, QY, QXX, QXY, QYY, RED, GREEN, BLUE, D_DEPTH = range(10)
@@ -120,7 +120,6 @@ def _write_record(camera, K, covariance, opacity, width, height, record, box):
     record[X], record[Y] = x, y
     record[XX], record[XY], record[YY] = half * yy, -2 * half * xy, half * xx
     record[LOG2_OPACITY] = math.log(opacity) * _LOG2_E
-    record[REACH] = reach_y
     record[LEAN] = xy / yy * reach_y
     record[DEPTH] = camera[2]
 
@@ -159,8 +158,8 @@ def project(
             nothing = 0.0  # NaN as soon as one colour is not finite
             for channel in range(colors.shape[1]):
                 nothing += colors[i, channel] - colors[i, channel]
-            visible = NEAR <= camera[2] and camera[2] <= FAR
-            if not (visible and MIN_ALPHA <= opacity and opacity < _HUGE and nothing == 0.0):
+            visible = camera[2] >= NEAR and camera[2] <= FAR
+            if not (visible and opacity >= MIN_ALPHA and opacity < _HUGE and nothing == 0.0):
                 continue
             _rotation(quats[i], rotation)
             slopes = _clamped_slopes(camera, K, width, height)
@@ -171,7 +170,7 @@ def project(
 
 @device(EXACT_MATH)
 def _covariance_gradient(covariance, sums, gradient):
-    """Fill dL/dcovariance2D [2, 2] = 1/2 C S C, where S holds the second moments and C the conic."""
+    """Fill dL/dcovariance2D [2, 2] = 1/2 C S C; S holds second moments, C is the conic."""
     xx, xy, yy = covariance
     determinant = xx * yy - xy * xy
     a, b, c = yy / determinant, -xy / determinant, xx / determinant

@@ -1,6 +1,7 @@
 """The CUDA backend: gsplat (1.5.3 or newer) behind our interface. The only file that imports it.
 
-Needs a CUDA device; gsplat compiles its kernels at the first use unless a matching wheel is installed.
+Needs a CUDA device; gsplat compiles its kernels at the first use unless a matching wheel is
+installed.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from ..gaussians import Cameras, Gaussians
 from .semantics import BLUR, FAR, NEAR, drop_nonfinite
 
 _HINT = (
-    "Install a gsplat wheel that matches torch and CUDA, or the CUDA toolkit (nvcc) and a C++ compiler "
-    "so that it can compile; or use the CPU."
+    "Install a gsplat wheel that matches torch and CUDA, or the CUDA toolkit (nvcc) and a C++ "
+    "compiler so that it can compile; or use the CPU."
 )
 
 
@@ -31,7 +32,7 @@ def _rasterization() -> Callable[..., Any]:
         raise DeviceError(f"gsplat cannot be loaded: {error}.", _HINT) from error
     if _backend._C is None:  # gsplat only prints when it could not compile
         raise DeviceError("gsplat is installed, but its CUDA kernels are not.", _HINT)
-    return rasterization  # type: ignore[no-any-return]
+    return rasterization
 
 
 def rasterize(

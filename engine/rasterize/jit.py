@@ -1,8 +1,8 @@
-"""The only file that imports Numba: the decorators and intrinsics with which the CPU kernels are made.
+"""The only file that imports Numba: decorators and intrinsics of which the CPU kernels are made.
 
-Kernels carry explicit signatures, so they are compiled (or read from Numba's cache) when their module is
-imported, never in the middle of a call. Numba's cache notices a change of the kernel's own file only:
-after an edit of this file, delete the ``__pycache__`` folder beside it.
+Kernels carry explicit signatures, so they are compiled (or read from Numba's cache) when their
+module is imported, never in the middle of a call. Numba's cache notices a change of the kernel's
+own file only: after an edit of this file, delete the ``__pycache__`` folder beside it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import extending
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 log = logging.getLogger(__name__)
+
+# What these make cannot be typed: they turn the signatures of functions into other ones.
+_njit: Any = numba.njit
+_intrinsic: Any = extending.intrinsic
 
 # No 'nnan' or 'ninf': NaN tests must survive. 'reassoc' lets LLVM vectorise sums.
 VECTOR_MATH = {"reassoc", "contract", "arcp", "nsz"}
@@ -25,27 +29,27 @@ EXACT_MATH = {"contract"}
 
 
 def kernel(signature: str, math: set[str]) -> Callable[[Callable[..., None]], Any]:
-    """Compile for one signature, without the interpreter lock; cached where Numba finds a folder."""
+    """Compile for one signature; cached where Numba finds a folder. Runs without the GIL."""
 
     def compile_kernel(function: Callable[..., None]) -> Any:
-        options = {"nogil": True, "fastmath": math, "error_model": "numpy"}
+        options: Any = {"nogil": True, "fastmath": math, "error_model": "numpy"}
         try:
-            return numba.njit(signature, cache=True, **options)(function)
+            return _njit(signature, cache=True, **options)(function)
         except RuntimeError as error:
             if "no locator" not in str(error):
                 raise
             log.info("Nowhere to cache %s; compiling it for this process.", function.__name__)
-            return numba.njit(signature, **options)(function)
+            return _njit(signature, **options)(function)
 
     return compile_kernel
 
 
 def device(math: set[str]) -> Callable[[Callable[..., Any]], Any]:
     """A function that kernels call; LLVM inlines it."""
-    return numba.njit(nogil=True, fastmath=math, error_model="numpy")
+    return _njit(nogil=True, fastmath=math, error_model="numpy")
 
 
-@intrinsic
+@_intrinsic
 def next_index(typing: Any, counter: Any) -> Any:
     """Take the next number from a shared int64[1] counter. The threads' only communication."""
 
@@ -61,9 +65,9 @@ _NODES = np.cos(np.pi * (np.arange(64) + 0.5) / 64) / 2
 _EXP2 = np.polyfit(_NODES, np.exp2(_NODES), 5, w=np.exp2(-_NODES))
 
 
-@intrinsic
+@_intrinsic
 def exp2(typing: Any, x: Any) -> Any:
-    """2^x for float32 x in [-126, 127]. Plain arithmetic, so that LLVM can vectorise it (SVML is rare)."""
+    """2^x for float32 x in [-126, 127]: plain arithmetic, which LLVM can vectorise."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         (value,) = arguments

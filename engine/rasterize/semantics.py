@@ -1,7 +1,7 @@
 """What every backend agrees on: the constants of gsplat 1.5.3's classic pinhole rasteriser.
 
-A Gaussian's alpha at a pixel is min(MAX_ALPHA, opacity * exp(-sigma)); alphas below MIN_ALPHA count as
-nothing; a pixel ends *before* the Gaussian that would bring its transmittance to STOP or below.
+A Gaussian's alpha at a pixel is min(MAX_ALPHA, opacity * exp(-sigma)); alphas below MIN_ALPHA count
+as nothing; a pixel ends *before* the Gaussian that would bring its transmittance to STOP or below.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FRUSTUM_MARGIN = 0.3  # of half the field of view; beyond it the Jacobian is tha
 
 
 def drop_nonfinite(gaussians: Gaussians) -> Gaussians:
-    """The same Gaussians, those with a NaN or infinity (or no rotation) made invisible and harmless."""
+    """The same Gaussians; those with a NaN, an infinity or a zero quaternion made invisible."""
     finite = gaussians.quats.square().sum(-1) > 0
     for value in gaussians:
         per_gaussian = torch.isfinite(value)
