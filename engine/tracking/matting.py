@@ -19,6 +19,8 @@ from ..imaging import box_blur, connected_component, dilate, erode, fill_polygon
 BAND = 6
 WINDOW_EPSILON = 1e-7
 WORKERS = 2
+# Alpha changes well below this between frames are flicker, not motion.
+FLICKER = 0.3
 
 
 def trimap(mask: np.ndarray, face: np.ndarray) -> np.ndarray:
@@ -100,7 +102,13 @@ def steady(alphas: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 def _middle(window: Iterable[np.ndarray]) -> np.ndarray:
     before, now, after = window
-    return 0.25 * before + 0.5 * now + 0.25 * after
+    total, weights = now.copy(), np.ones_like(now)
+    for other in (before, after):
+        # Flicker is a small change; a large one is an edge that moved, and blending it is a ghost.
+        weight = 0.5 * np.exp(-(((other - now) / FLICKER) ** 2))
+        total += weight * other
+        weights += weight
+    return total / weights
 
 
 def mattes(

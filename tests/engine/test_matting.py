@@ -97,3 +97,9 @@ def test_mattes_come_in_order(scene: tuple) -> None:
     several = list(mattes([image] * 5, trimaps))
     for alpha, level in zip(several, (0.0, 0.25, 0.75, 1.0), strict=False):
         assert np.all(alpha[known == 0.5] == np.float32(level))
+
+
+def test_a_moving_edge_leaves_no_ghost() -> None:
+    moved = [disc(30, (50 + 8 * step, 80)) for step in range(3)]
+    middle = list(steady(moved))[1]
+    assert np.abs(middle - moved[1]).max() < 0.05
