@@ -110,16 +110,19 @@ def synchronise_for_render(scene: bpy.types.Scene, *_: object) -> None:
 
 @bpy.app.handlers.persistent
 def synchronise_after_edit(scene: bpy.types.Scene, *_: object) -> None:
-    """`depsgraph_update_post`: edits are followed on the main thread, before any render."""
+    """`depsgraph_update_pre`: edits are followed on the main thread, before any render.
+
+    Not `_post`: linking objects there crashes Blender 5.2 in the second pass of the same update.
+    """
     if scene.likeness_render.layer is not None:
         synchronise(scene)
 
 
 def register_handlers() -> None:
     bpy.app.handlers.render_init.append(synchronise_for_render)
-    bpy.app.handlers.depsgraph_update_post.append(synchronise_after_edit)
+    bpy.app.handlers.depsgraph_update_pre.append(synchronise_after_edit)
 
 
 def unregister_handlers() -> None:
-    bpy.app.handlers.depsgraph_update_post.remove(synchronise_after_edit)
+    bpy.app.handlers.depsgraph_update_pre.remove(synchronise_after_edit)
     bpy.app.handlers.render_init.remove(synchronise_for_render)
