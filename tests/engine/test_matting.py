@@ -102,4 +102,5 @@ def test_mattes_come_in_order(scene: tuple) -> None:
 def test_a_moving_edge_leaves_no_ghost() -> None:
     moved = [disc(30, (50 + 8 * step, 80)) for step in range(3)]
     middle = list(steady(moved))[1]
-    assert np.abs(middle - moved[1]).max() < 0.05
+    plain = 0.25 * moved[0] + 0.5 * moved[1] + 0.25 * moved[2]
+    assert np.abs(middle - moved[1]).mean() < 0.15 * np.abs(plain - moved[1]).mean()

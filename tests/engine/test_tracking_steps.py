@@ -1,0 +1,198 @@
+"""Each step of tracking against closed forms: crop, pose, neck, expression, flow, offset."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import lsq_linear
+
+from engine.api.errors import TrackingError
+from engine.api.head import HeadParams
+from engine.api.rotations import matrix_from_rotvec
+from engine.heads.builtin import builtin_head
+from engine.tracking.crop import HeadCrop, has_rival, head_square
+from engine.tracking.expression import ExpressionPrior, solve_expressions
+from engine.tracking.flow import Tracks, barycentrics, carry_tracks, rigid_triangles
+from engine.tracking.flow import _step as flow_step
+from engine.tracking.landmark_model import landmark_model
+from engine.tracking.performance import bridge_lost
+from engine.tracking.pose import (
+    VIEWMAT,
+    Observations,
+    Poses,
+    first_poses,
+    project,
+    refine_poses,
+    split_neck,
+)
+from engine.tracking.spread import spread_offset
+
+K = np.array([[1300.0, 0, 250], [0, 1300.0, 240], [0, 0, 1]])
+
+
+def nodding(frames: int) -> Poses:
+    """A head that turns and nods before the camera, 0.9 m away, seen upright."""
+    time = np.linspace(0, 2 * np.pi, frames)
+    turn = np.stack([0.2 * np.sin(2 * time), 0.4 * np.sin(time), 0.1 * np.cos(time)], -1)
+    place = np.stack([0.02 * np.cos(time), 0.01 * np.sin(time), 0.9 + 0.03 * np.sin(time)], -1)
+    return Poses(VIEWMAT[:3, :3] @ matrix_from_rotvec(turn), place)
+
+
+def observe(points: np.ndarray) -> Observations:
+    """Perfect landmarks of camera-space points, with weak-perspective depth."""
+    middle = points[..., 2].mean(-1, keepdims=True)
+    depths = (points[..., 2] - middle) * K[0, 0] / middle
+    return Observations(project(points, K), depths, np.ones(points.shape[:2]), K)
+
+
+def test_the_square_holds_every_head_box_and_stays_in_the_frame() -> None:
+    boxes = np.array([[300, 100, 700, 560], [340, 90, 740, 550], [np.nan] * 4], float)
+    crop = head_square(boxes, 1080, 1920)
+    assert crop.left <= 301 and crop.left + crop.side >= 739 and crop.top >= 0
+    wide = head_square(np.array([[-50, 0, 430, 470.0]]), 640, 480)
+    assert wide.left >= 0 and wide.left + wide.side <= 640
+
+
+def test_too_few_faces_are_an_error() -> None:
+    with pytest.raises(TrackingError, match="No face was found in 10 of 10 frames"):
+        head_square(np.full((10, 4), np.nan), 640, 480)
+
+
+def test_only_a_face_nearly_as_large_is_a_rival() -> None:
+    large, close, small = [0, 0, 100, 100], [200, 0, 280, 80], [300, 0, 330, 30]
+    assert has_rival(np.array([large, close], float))
+    assert not has_rival(np.array([large, small], float))
+
+
+def test_a_crop_sees_a_point_where_the_frame_does() -> None:
+    crop = HeadCrop(left=136, top=82, side=820, frame_width=1080, frame_height=1920)
+    point = np.array([0.05, -0.1, 0.8])
+    whole = HeadCrop(0, 0, 1920, 1080, 1920).intrinsics(1.3, 1920)
+    in_frame = project(point, whole)
+    in_crop = project(point, crop.intrinsics(1.3, 512))
+    np.testing.assert_allclose(in_crop * 820 / 512 + (136, 82), in_frame)
+
+
+def test_poses_are_recovered_exactly_from_perfect_landmarks() -> None:
+    model = landmark_model(builtin_head())
+    truth = nodding(24)
+    seen = observe(truth.apply(model.neutral))
+    poses = refine_poses(
+        np.broadcast_to(model.neutral, (24, *model.neutral.shape)),
+        first_poses(model.neutral, seen),
+        seen,
+        rounds=8,
+    )
+    np.testing.assert_allclose(poses.rotation, truth.rotation, atol=1e-4)
+    np.testing.assert_allclose(poses.translation, truth.translation, atol=1e-4)
+
+
+def test_torso_and_neck_compose_to_the_head_exactly() -> None:
+    head, truth = builtin_head(), nodding(60)
+    root, translation, neck = split_neck(truth, head.joint_positions[1].astype(float), 25.0)
+    neutral = HeadParams.neutral(len(head.expression_names), 60)
+    params = HeadParams(
+        neutral.expression, neck, neutral.jaw, neutral.eyes, root, translation
+    )
+    skull = head.skin_weights[:, 0] < 1e-6
+    posed = head.pose(params)[:, skull] @ VIEWMAT[:3, :3].T
+    np.testing.assert_allclose(posed, truth.apply(head.vertices[skull]), atol=2e-5)
+    # The torso turns less than the head.
+    assert np.abs(root[:, 1]).max() < 0.4 * 0.4
+
+
+def test_bounded_coefficients_equal_scipys() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(40, 8))
+    b = a @ rng.uniform(-0.5, 1.5, 8)
+    truth = lsq_linear(a, b, (0, 1)).x
+    found = solve_expressions(
+        (a.T @ a)[None].astype(np.float32),
+        (a.T @ b)[None].astype(np.float32),
+        np.zeros((1, 8)),
+        np.zeros(8, bool),
+        25.0,
+        ExpressionPrior(sparse=0, ridge=0, steady=0),
+        sweeps=500,
+    )
+    np.testing.assert_allclose(found[0], truth, atol=5e-3)
+
+
+def test_a_blink_of_three_frames_survives_the_smoothing_in_time() -> None:
+    # A blink moves some 30 lid landmarks by about 10 px: H is about 3000.
+    wanted = np.zeros((25, 1), np.float32)
+    wanted[11:14] = 1
+    hessian = np.full((25, 1, 1), 3000.0, np.float32)
+    found = solve_expressions(
+        hessian, 3000 * wanted, np.zeros((25, 1)), np.zeros(1, bool), 25.0, ExpressionPrior()
+    )
+    assert found[12, 0] > 0.97 and found[9, 0] < 0.02
+
+
+def test_barycentrics_give_the_point_back() -> None:
+    rng = np.random.default_rng(3)
+    triangles = rng.uniform(0, 100, (50, 3, 2))
+    points = rng.uniform(0, 100, (50, 2))
+    share = barycentrics(points, triangles)
+    np.testing.assert_allclose(np.einsum("nk,nkc->nc", share, triangles), points, atol=1e-6)
+
+
+def test_flow_takes_the_jitter_out_of_poses() -> None:
+    model = landmark_model(builtin_head())
+    truth = nodding(20)
+    shaped = np.broadcast_to(model.neutral, (20, *model.neutral.shape))
+    seen = observe(truth.apply(model.neutral))
+    tracks = perfect_tracks(model, truth)
+    rng = np.random.default_rng(0)
+    shaken = Poses(
+        matrix_from_rotvec(rng.normal(0, 0.008, (20, 3))) @ truth.rotation,
+        truth.translation + rng.normal(0, 0.0005, (20, 3)),
+    )
+    poses = shaken
+    for _ in range(5):
+        poses = flow_step(tracks, shaped, poses, seen)
+    before, after = (
+        np.linalg.norm(carry_tracks(tracks, shaped, p, K)[2], axis=-1) for p in (shaken, poses)
+    )
+    assert np.median(before) > 0.3 and np.median(after) < 0.1 * np.median(before)
+    assert np.abs(poses.rotation - truth.rotation).max() < 0.004
+
+
+def perfect_tracks(model: object, truth: Poses) -> Tracks:
+    triangles = rigid_triangles(model)  # type: ignore[arg-type]
+    pixels = project(truth.apply(model.neutral), K)  # type: ignore[attr-defined]
+    middle = pixels[:, triangles].mean(2)
+    parts = []
+    for span in (1, 3, 8):
+        first = np.repeat(np.arange(20 - span), len(triangles))
+        carriers = np.tile(triangles, (20 - span, 1))
+        # The middle of a triangle in the image is not the image of its middle.
+        share = barycentrics(middle[:-span].reshape(-1, 2), pixels[first[:, None], carriers])
+        end = (truth.apply(model.neutral)[first[:, None] + span, carriers] * share[..., None]).sum(1)  # type: ignore[attr-defined]
+        parts.append((first, first + span, carriers, middle[:-span].reshape(-1, 2), project(end, K)))
+    return Tracks(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def test_a_spread_offset_is_met_at_the_landmarks_and_fades_far_away() -> None:
+    head = builtin_head()
+    model = landmark_model(head)
+    offset = np.zeros_like(model.neutral)
+    offset[:, 1] = 0.004 * np.exp(-((model.neutral[:, 0] / 0.03) ** 2))
+    field = spread_offset(head, model.index, offset)
+    corners = head.faces[head.landmark_faces[model.index]]
+    weights = head.landmark_barycentrics[model.index]
+    met = np.einsum("mk,mkc->mc", weights, field[corners])
+    assert np.abs(met - offset).max() < 0.0008
+    back = head.vertices[:, 2] < head.vertices[:, 2].min() + 0.03
+    assert np.abs(field[back]).max() < 0.001
+
+
+def test_lost_frames_are_bridged_in_a_straight_line() -> None:
+    landmarks = np.zeros((6, 478, 3))
+    landmarks[:] = np.arange(6.0)[:, None, None]
+    lost = landmarks.copy()
+    lost[[2, 3]] = np.nan
+    np.testing.assert_allclose(bridge_lost(lost), landmarks)
+    lost[[0, 5]] = np.nan
+    bridged = bridge_lost(lost)
+    assert bridged[0, 0, 0] == 1 and bridged[5, 0, 0] == 4
