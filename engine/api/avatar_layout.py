@@ -10,9 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from .avatar_rules import FORMAT, VERSION, array_table, check_arrays, check_header, require
+from .avatar_rules import (
+    FORMAT,
+    RAW_WIDTH,
+    VERSION,
+    LayoutError,
+    array_table,
+    check_arrays,
+    check_header,
+    require,
+)
 from .baked import BakedAvatar, Binding, Performance, WeightMap
 from .head import HeadModel, HeadParams
+
+__all__ = ["RAW_WIDTH", "LayoutError", "pack", "unpack"]
 
 PARAMS = ("expression", "neck", "jaw", "eyes", "rotation", "translation")
 
@@ -51,7 +62,7 @@ def unpack(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> BakedAvatar
     """The avatar of a checked header and checked arrays."""
     counts, camera, head = header["counts"], header["camera"], header["head"]
 
-    def part(prefix: str, *skip: str) -> dict[str, np.ndarray]:
+    def part(prefix: str, *skip: str) -> dict[str, Any]:
         fields = {n.partition("/")[2]: a for n, a in arrays.items() if n.startswith(f"{prefix}/")}
         return {name: array for name, array in fields.items() if name not in skip}
 

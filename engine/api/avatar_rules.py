@@ -143,7 +143,8 @@ def _check_layers(layers: Any, counts: dict[str, int]) -> None:
     require(all(_is_int(n, 0, MAX_LAYER_SIZE) for n in layers), "its weight map has illegal sizes")
     require(layers[0] == counts["codes"], "its weight map does not start at the expression code")
     # Without blendshapes there is nothing to map to, and no layers are needed.
-    ends_well = layers[-1] == counts["blendshapes"] or (len(layers) == 1 and not counts["blendshapes"])
+    unmapped = len(layers) == 1 and not counts["blendshapes"]
+    ends_well = unmapped or layers[-1] == counts["blendshapes"]
     require(ends_well, "its weight map does not end at the blendshapes")
 
 
@@ -159,7 +160,7 @@ def _check_head(head: dict[str, Any], counts: dict[str, int]) -> None:
     require(isinstance(head.get("licence"), str), "its head has no licence")
     limits = {"expression_names": counts["expressions"], "code_names": counts["codes"]}
     for key in ("expression_names", "code_names", "region_names"):
-        names = head.get(key)
+        names: Any = head.get(key)
         require(isinstance(names, list) and all(map(_is_name, names)), f"its {key} are illegal")
         require(len(set(names)) == len(names), f"its {key} repeat")
         require(len(names) == limits.get(key, len(names)), f"its {key} are not as many as counted")
