@@ -1,4 +1,4 @@
-"""The avatar while it is fitted: torch parameters on a head. `bake` turns it into NumPy for Blender.
+"""The avatar while it is fitted: torch parameters on a head. `bake` turns it into NumPy arrays.
 
 A method defines `local(code)`, raw Gaussians in tangent space; carrying them is the same for all.
 """

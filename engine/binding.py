@@ -14,13 +14,12 @@ from torch import Tensor, nn
 
 from .api.baked import Binding
 from .api.head import HeadModel
+from .mesh import uv_raster
 from .rotations import conjugate, multiply_quats, quat_from_matrix
 
 
 def uniform_uv_binding(head: HeadModel, uv_size: int) -> Binding:
     """One Gaussian per texel that the head's UV islands cover in a uv_size x uv_size raster."""
-    from .mesh import uv_raster
-
     face_map, barycentric_map = uv_raster(head.face_uvs, uv_size)
     covered = face_map >= 0
     face = face_map[covered].astype(np.int32)
@@ -32,7 +31,7 @@ def uniform_uv_binding(head: HeadModel, uv_size: int) -> Binding:
 
 
 def uv_tangents(face_uvs: np.ndarray) -> np.ndarray:
-    """Coefficients [F, 2] of the direction in which u grows: t0 * edge01 + t1 * edge02, unit length.
+    """Unit coefficients [F, 2] of the direction t0 * edge01 + t1 * edge02 in which u grows.
 
     From edge = (tangent, bitangent) @ d(uv): the tangent is (dv02, -dv01) / det. A triangle without
     UV area gets its first edge.

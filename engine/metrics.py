@@ -59,7 +59,8 @@ def ssim(image: np.ndarray, target: np.ndarray) -> float:
 
 def on_black(frame: TrackedFrame) -> np.ndarray:
     """A tracked frame's image [H, W, 3] in 0..1, composited over black with its own matte."""
-    return np.float32(frame.image) / 255 * (np.float32(frame.alpha) / 255)[..., None]
+    alpha = frame.alpha[..., None].astype(np.float32) / 255
+    return frame.image.astype(np.float32) / 255 * alpha
 
 
 def evaluate(baked: BakedAvatar, clip: TrackedClip, frames: np.ndarray) -> dict[str, Any]:
@@ -72,7 +73,9 @@ def evaluate(baked: BakedAvatar, clip: TrackedClip, frames: np.ndarray) -> dict[
         return {"frames": 0}
     renders = render_performance(baked, clip.params[frames], clip.camera)
     lpips = _lpips()
-    rows: dict[str, list[float]] = {"psnr": [], "ssim": []} | ({"lpips": []} if lpips else {})
+    rows: dict[str, list[float]] = {"psnr": [], "ssim": []}
+    if lpips:
+        rows["lpips"] = []
     for index, (rgb, _) in zip(frames, renders, strict=True):
         image, target = np.clip(rgb, 0, 1), on_black(clip.frame(int(index)))
         rows["psnr"].append(psnr(image, target))

@@ -34,7 +34,7 @@ class CodeStatistics:
 
 
 class GroupedWeights(nn.Module):
-    """Blendshape weights [..., K] in -1..1 of codes [..., C]; K is split over groups of the code."""
+    """Blendshape weights [..., K] in -1..1 of codes [..., C]; K is shared out to groups of it."""
 
     low: Tensor
     high: Tensor

@@ -42,7 +42,7 @@ GAZE = 0.35
 
 
 def write_comparison(
-    path: str | Path, baked: BakedAvatar, clip: TrackedClip, frames: Sequence[int], most: int = 9
+    path: str | Path, baked: BakedAvatar, clip: TrackedClip, frames: np.ndarray, most: int = 9
 ) -> None:
     """Footage | avatar for up to `most` of the frames, spread evenly, as one PNG."""
     frames = np.asarray(frames)

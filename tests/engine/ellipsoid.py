@@ -18,9 +18,10 @@ NAMES = ("jawOpen", "browInnerUp", "eyeBlinkLeft")
 
 
 def ellipsoid_head(rings: int = 24, sectors: int = 32) -> HeadModel:
-    """A closed ellipsoid, u round it and v up it, with three local bumps as expressions."""
+    """An ellipsoid, u round it and v up it, with three local bumps as expressions."""
     v, u = np.meshgrid(np.linspace(0, 1, rings + 1), np.linspace(0, 1, sectors + 1), indexing="ij")
-    polar, azimuth = np.pi * (v - 0.5), 2 * np.pi * (u - 0.5)
+    # Short of the poles, where triangles would have no area.
+    polar, azimuth = 0.97 * np.pi * (v - 0.5), 2 * np.pi * (u - 0.5)
     unit = np.stack(
         [np.cos(polar) * np.sin(azimuth), np.sin(polar), np.cos(polar) * np.cos(azimuth)], -1
     )
