@@ -13,7 +13,8 @@ import json
 import bpy
 import numpy as np
 
-from ..engine.api import avatar_layout
+from ..engine.api import avatar_layout, avatar_rules
+from ..engine.api.avatar_rules import RAW_WIDTH
 from ..engine.api.baked import BakedAvatar
 from ..engine.api.errors import AvatarFileError
 
@@ -68,10 +69,11 @@ def forget() -> None:
 def _read_avatar(mesh: bpy.types.Mesh) -> BakedAvatar:
     try:
         header = json.loads(mesh[HEADER])
+        avatar_rules.check_header(header)
         with np.load(io.BytesIO(mesh[ARRAYS]), allow_pickle=False) as blob:
             arrays = dict(blob)
         counts = header["counts"]
-        arrays["base"] = np.empty((counts["gaussians"], avatar_layout.RAW_WIDTH), np.float32)
+        arrays["base"] = np.empty((counts["gaussians"], RAW_WIDTH), np.float32)
         for name, _, prop, source, columns in POINT_ARRAYS:
             values = _read(mesh, name, prop)
             if columns is None:
@@ -79,8 +81,9 @@ def _read_avatar(mesh: bpy.types.Mesh) -> BakedAvatar:
             else:
                 arrays[source][:, columns] = values.reshape(len(values), -1)
         arrays["deltas"] = _read_deltas(mesh, counts["blendshapes"], counts["gaussians"])
+        avatar_rules.check_arrays(header, arrays)
         return avatar_layout.unpack(header, arrays)
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError) as error:
         raise AvatarFileError(
             f"The Gaussians in '{mesh.name}' are damaged: {error}.",
             "Import the .likeness file again.",
@@ -101,10 +104,10 @@ def _words_from_deltas(deltas: np.ndarray) -> np.ndarray:
 
 
 def _read_deltas(mesh: bpy.types.Mesh, blendshapes: int, count: int) -> np.ndarray:
-    width = blendshapes * avatar_layout.RAW_WIDTH
+    width = blendshapes * RAW_WIDTH
     words = [_read(mesh, _delta_name(i), "value") for i in range(-(-width // 4))]
     if not words:
-        return np.zeros((0, count, avatar_layout.RAW_WIDTH), np.float16)
+        return np.zeros((0, count, RAW_WIDTH), np.float16)
     halves = np.ascontiguousarray(np.stack(words, axis=1)).reshape(count, -1).view(np.float16)
     return np.moveaxis(halves[:, :width].reshape(count, blendshapes, -1), 1, 0)
 

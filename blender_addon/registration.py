@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import avatar_object, properties
+from . import avatar_object, properties, viewport
 
 _MODULES = (properties,)
 
@@ -14,6 +14,7 @@ _MODULES = (properties,)
 def _forget_file(*_: object) -> None:
     """What was read from one file means nothing in the next."""
     avatar_object.forget()
+    viewport.forget()
 
 
 def register() -> None:
@@ -22,9 +23,11 @@ def register() -> None:
             bpy.utils.register_class(cls)
     properties.register_properties()
     bpy.app.handlers.load_post.append(_forget_file)
+    viewport.register()
 
 
 def unregister() -> None:
+    viewport.unregister()
     bpy.app.handlers.load_post.remove(_forget_file)
     avatar_object.forget()
     properties.unregister_properties()
