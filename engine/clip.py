@@ -1,9 +1,9 @@
 """The tracked clip: a folder that holds what tracking found, one frame at a time on demand.
 
-    clip.json      version, size, fps, camera, source file and hash, tracking quality
-    head.npz       the personalised head
-    tracking.npz   HeadParams arrays [T, ...], times [T], confidence [T], landmarks [T, 478, 2]
-    frames/00000.png  RGBA, straight foreground colour + matte, size x size
+clip.json      version, size, fps, camera, source file and hash, tracking quality
+head.npz       the personalised head
+tracking.npz   HeadParams arrays [T, ...], times [T], confidence [T], landmarks [T, 478, 2]
+frames/00000.png  RGBA, straight foreground colour + matte, size x size
 """
 
 from __future__ import annotations

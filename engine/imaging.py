@@ -1,4 +1,4 @@
-"""Pictures: read, write, resize, crop, blur, and sparse optical flow. The only file that imports cv2.
+"""Pictures: read, write, resize, crop, blur, and sparse optical flow. Only this imports cv2.
 
 Images are RGB or RGBA uint8 [H, W, C] in memory; cv2's BGR order never leaves this file.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -107,10 +108,10 @@ def connected_component(mask: np.ndarray, seed: np.ndarray) -> np.ndarray:
     return np.isin(labels, touched[touched > 0])
 
 
-def fill_polygon(shape: tuple[int, int], points: np.ndarray) -> np.ndarray:
+def fill_polygon(shape: tuple[int, ...], points: np.ndarray) -> np.ndarray:
     """Boolean mask [H, W] of the convex hull of points [N, 2] in pixels."""
     mask = np.zeros(shape, np.uint8)
-    cv2.fillConvexPoly(mask, cv2.convexHull(points.astype(np.int32)), 1)
+    cv2.fillConvexPoly(mask, cv2.convexHull(points.astype(np.int32)), (1,))
     return mask > 0
 
 
@@ -133,7 +134,7 @@ def follow_points(
 
     Returns the points found and which are good: those that lead back to within 0.5 px.
     """
-    options = {
+    options: dict[str, Any] = {
         "winSize": (15, 15),
         "maxLevel": 1,
         "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
@@ -152,9 +153,9 @@ def to_grey(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
-def fill_triangles(shape: tuple[int, int], triangles: np.ndarray) -> np.ndarray:
+def fill_triangles(shape: tuple[int, ...], triangles: np.ndarray) -> np.ndarray:
     """Boolean mask [H, W] of the union of triangles [N, 3, 2] in pixels."""
     mask = np.zeros(shape, np.uint8)
     for triangle in np.round(triangles).astype(np.int32):
-        cv2.fillConvexPoly(mask, triangle, 1)
+        cv2.fillConvexPoly(mask, triangle, (1,))
     return mask > 0

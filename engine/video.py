@@ -127,7 +127,8 @@ def encode(path: Path, frames: Iterable[np.ndarray], width: int, height: int, fp
     command += ["-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
     command += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin is not None and process.stderr is not None
+        assert process.stdin is not None
+        assert process.stderr is not None
         try:
             for frame in frames:
                 process.stdin.write(np.ascontiguousarray(frame).tobytes())

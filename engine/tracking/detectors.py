@@ -91,7 +91,7 @@ def person_segmenter() -> Iterator[Callable[[np.ndarray], np.ndarray]]:
 def landmark_passes(
     images: np.ndarray, advance: Callable[[float], None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks of a clip's head crops, mixed from three passes, which cancels much of their jitter.
+    """Landmarks of a clip's head crops, mixed from three passes to cancel jitter.
 
     `images` [T, H, W, 3]; `advance` is called with 0..1. Returns landmarks [T, 478, 3] (NaN where
     lost) and the passes' disagreement [T] in pixels (infinite where lost).
@@ -126,7 +126,7 @@ def landmark_passes(
 
 
 def mix_passes(passes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean of passes [3, T, 478, 3] over those that found a face, and their disagreement."""
+    """Weighted mean of those passes [3, T, 478, 3] that found a face, and their disagreement."""
     found = np.isfinite(passes[..., 0, 0])
     weights = found * np.array(PASS_WEIGHTS, np.float32)[:, None]
     total = weights.sum(0)

@@ -41,7 +41,7 @@ def normal_equations(
         part = slice(start, start + CHUNK)
         pose = Poses(poses.rotation[part], poses.translation[part])
         shaped = model.shaped(current[part])
-        rows, right = equations(pose.apply(shaped), seen[part])
+        rows, right = equations(pose.apply(shaped), seen.at(part))
         turned = (rows @ pose.rotation[:, None]).astype(np.float32)
         residual = right - np.einsum("tmij,tmj->tmi", rows, pose.apply(shaped))
         neutral = right - np.einsum("tmij,tmj->tmi", rows, pose.apply(model.neutral))

@@ -2,8 +2,8 @@
 
 Landmarks wander by a pixel or two against the skin; texture does not. Corners on parts of the face
 that no expression moves are followed over a few spans of frames, and all poses are solved at
-once so that the head carries each corner from frame to frame. Landmarks keep a weak hold, because flow
-knows only differences. (facts/tracking.md 3: 19 to 40 % less error over five frames.)
+once so that the head carries each corner from frame to frame. Landmarks keep a weak hold,
+because flow knows only differences. (facts/tracking.md 3: 19 to 40 % less error over five frames.)
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Tracks(NamedTuple):
     start: np.ndarray  # [N, 2] pixels in the first frame
     end: np.ndarray  # [N, 2] pixels in the second
 
-    def __getitem__(self, index: object) -> Tracks:  # type: ignore[override]
+    def at(self, index: np.ndarray) -> Tracks:
+        """Some of the tracks."""
         return Tracks(*(field[index] for field in self))
 
 
@@ -81,7 +82,7 @@ def find_tracks(
             end, good = follow_points(image, grey[t + span], points, guess)
             good &= np.linalg.norm(end - guess, axis=-1) < FAR
             frame = np.full(len(points), t)
-            found.append(Tracks(frame, frame + span, carriers, points, end)[good])
+            found.append(Tracks(frame, frame + span, carriers, points, end).at(good))
         del grey[t]
         advance((t + 1) / len(images))
     return Tracks(*(np.concatenate(part) for part in zip(*found, strict=True)))
@@ -160,9 +161,7 @@ def _step(tracks: Tracks, shaped: np.ndarray, poses: Poses, seen: Observations) 
     band[0] += hold
     right += pull
     step = solveh_banded(_lower_band(band), right.ravel(), lower=True).reshape(count, 6)
-    return Poses(
-        matrix_from_rotvec(step[:, :3]) @ poses.rotation, poses.translation + step[:, 3:]
-    )
+    return Poses(matrix_from_rotvec(step[:, :3]) @ poses.rotation, poses.translation + step[:, 3:])
 
 
 def _pixel_jacobian(points: np.ndarray, centre: np.ndarray, focal: float) -> np.ndarray:

@@ -56,9 +56,7 @@ def track(
     return TrackedClip.load(directory)
 
 
-def _track_into(
-    work: Path, footage: Footage, settings: TrackSettings, report: Report
-) -> None:
+def _track_into(work: Path, footage: Footage, settings: TrackSettings, report: Report) -> None:
     limit = settings.max_frames
     expected = min(footage.count, limit) if limit else footage.count
     crop, count = find_head(
@@ -71,9 +69,7 @@ def _track_into(
         )
     crops, times = _read_crops(work, footage, crop, count, settings, report)
     try:
-        landmarks, disagreement = landmark_passes(
-            crops.images, lambda f: report("landmarks", f)
-        )
+        landmarks, disagreement = landmark_passes(crops.images, lambda f: report("landmarks", f))
         K = crop.intrinsics(settings.focal_length, settings.size)
         fps = (count - 1) / times[-1] if count > 1 else footage.fps
         performance = solve_performance(
@@ -146,9 +142,7 @@ def _write_frames(
         report("matting", (index + 1) / len(crops.images))
 
 
-def _alphas(
-    crops: _Crops, landmarks: np.ndarray, settings: TrackSettings
-) -> Iterator[np.ndarray]:
+def _alphas(crops: _Crops, landmarks: np.ndarray, settings: TrackSettings) -> Iterator[np.ndarray]:
     """Alpha [H, W] float32 of every crop: the footage's own, else matted."""
     if crops.alphas is not None:
         yield from (alpha.astype(np.float32) / 255 for alpha in crops.alphas)

@@ -51,12 +51,12 @@ def landmark_model(head: HeadModel) -> LandmarkModel:
     barycentrics = head.landmark_barycentrics[index].astype(np.float64)
 
     def at(field: np.ndarray) -> np.ndarray:
-        return np.einsum("mk,...mkc->...mc", barycentrics, field[..., corners, :].astype(np.float64))
+        return np.einsum(
+            "mk,...mkc->...mc", barycentrics, field[..., corners, :].astype(np.float64)
+        )
 
     triangles = head.vertices[corners].astype(np.float64)
-    normals = np.cross(
-        triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-    )
+    normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
     expression = at(head.expression_deltas)
     moved = np.linalg.norm(expression, axis=-1).max(0)
@@ -66,7 +66,9 @@ def landmark_model(head: HeadModel) -> LandmarkModel:
         index=index,
         neutral=at(head.vertices),
         normals=normals,
-        identity=at(head.identity_deltas) if len(head.identity_names) else np.zeros((0, len(index), 3)),
+        identity=at(head.identity_deltas)
+        if len(head.identity_names)
+        else np.zeros((0, len(index), 3)),
         expression=expression,
         weights=weights,
         rigidity=1 / (1 + (moved / RIGID_METRES) ** 2),

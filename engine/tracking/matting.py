@@ -111,9 +111,7 @@ def _middle(window: Iterable[np.ndarray]) -> np.ndarray:
     return total / weights
 
 
-def mattes(
-    images: Iterable[np.ndarray], trimaps: Iterable[np.ndarray]
-) -> Iterator[np.ndarray]:
+def mattes(images: Iterable[np.ndarray], trimaps: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Alpha [H, W] float32 of each image, in order, a few at a time on several threads."""
     pairs = zip(images, trimaps, strict=False)
     with ThreadPoolExecutor(WORKERS) as pool:

@@ -68,7 +68,7 @@ def solve_performance(
     report("solving the shape", 0.0)
     shape = solve_shape(
         model,
-        seen[chosen],
+        seen.at(chosen),
         fixed,
         _gaze_of(head, points[chosen], opened[chosen], K, fps),
         lambda f: report("solving the shape", f),

@@ -40,7 +40,8 @@ class Observations(NamedTuple):
     weights: np.ndarray  # [T, M]
     K: np.ndarray  # [3, 3]
 
-    def __getitem__(self, index: object) -> Observations:  # type: ignore[override]
+    def at(self, index: np.ndarray | slice) -> Observations:
+        """The observations of some frames."""
         return Observations(self.pixels[index], self.depths[index], self.weights[index], self.K)
 
 
@@ -70,7 +71,7 @@ def equations(points: np.ndarray, seen: Observations) -> tuple[np.ndarray, np.nd
 
 
 def first_poses(points: np.ndarray, seen: Observations) -> Poses:
-    """Poses from the similarity (Umeyama 1991) of head points [M, 3] to MediaPipe's 3D landmarks."""
+    """Poses from the similarity (Umeyama 1991) of head points [M, 3] to MediaPipe's landmarks."""
     target = np.concatenate([seen.pixels, seen.depths[..., None]], -1)
     w = seen.weights / seen.weights.sum(-1, keepdims=True)
     middle = np.einsum("tm,mc->tc", w, points)
@@ -141,4 +142,3 @@ def split_neck(
     lever = neck_joint - neck @ neck_joint
     translation = shift - np.einsum("tij,tj->ti", root_matrix, lever)
     return root, translation, rotvec_from_matrix(neck)
-

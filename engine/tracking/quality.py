@@ -25,9 +25,7 @@ def quality_report(
     """Numbers and warnings. `errors` [T, M] pixels of a crop of `size`; rotations [T, 3]."""
     found = confidence > 0
     scaled = errors[found] * 512 / size
-    turn = np.degrees(
-        rotvec_from_matrix(matrix_from_rotvec(rotation) @ matrix_from_rotvec(neck))
-    )
+    turn = np.degrees(rotvec_from_matrix(matrix_from_rotvec(rotation) @ matrix_from_rotvec(neck)))
     peaks = expression.max(0)
     report: dict[str, Any] = {
         "frames": len(confidence),
