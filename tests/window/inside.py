@@ -1,0 +1,88 @@
+"""The part of a window test that runs inside Blender: `blender --python inside.py -- FOLDER SCENARIO`.
+
+A scenario is a file with `scenario()`, a generator: what it does between two yields happens in
+one timer call, and it yields the seconds to leave to Blender for drawing. FOLDER receives what it
+saw: frame buffers as NAME.xwd, facts.json, and error.txt with the traceback if it failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import traceback
+import types
+from pathlib import Path
+
+import bpy
+from bpy_extras.view3d_utils import location_3d_to_region_2d
+
+FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
+SCENARIO = Path(sys.argv[sys.argv.index("--") + 2])
+SCREEN = Path("/tmp/likeness-screen/Xvfb_screen0")
+facts: dict[str, object] = {}
+
+
+def picture(name: str) -> None:
+    """Keep what the screen shows now. (`screen.screenshot` comes out black under Xvfb.)"""
+    shutil.copyfile(SCREEN, FOLDER / f"{name}.xwd")
+
+
+def viewport() -> tuple[bpy.types.Window, bpy.types.Area, bpy.types.Region]:
+    """The 3D viewport of the one window."""
+    window = bpy.context.window_manager.windows[0]
+    area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
+    return window, area, next(region for region in area.regions if region.type == "WINDOW")
+
+
+def in_viewport() -> object:
+    """A context in which operators act on the viewport."""
+    window, area, region = viewport()
+    return bpy.context.temp_override(window=window, area=area, region=region)
+
+
+def pixel(point: tuple[float, float, float]) -> tuple[int, int]:
+    """Row from the top and column on the screen of a point in the world, as the viewport shows it."""
+    window, area, region = viewport()
+    place = location_3d_to_region_2d(region, area.spaces.active.region_3d, point)
+    return round(window.height - 1 - region.y - place.y), round(region.x + place.x)
+
+
+def install_extension() -> None:
+    """Install and enable the packaged zip, as a user who drops it on the window does."""
+    archive = next(FOLDER.glob("*.zip"))
+    bpy.ops.extensions.package_install_files(
+        filepath=str(archive), repo="user_default", enable_on_install=True
+    )
+
+
+def finish() -> None:
+    (FOLDER / "facts.json").write_text(json.dumps(facts))
+    sys.stdout.flush()
+    os._exit(0)  # nothing of the session is kept, and no dialog can ask about it
+
+
+def main() -> None:
+    module = types.ModuleType("scenario")
+    code = compile(SCENARIO.read_text(), str(SCENARIO), "exec")
+    sys.modules["inside"] = sys.modules[__name__]
+    exec(code, module.__dict__)
+    steps = module.scenario()
+
+    def advance() -> float | None:
+        try:
+            return next(steps)
+        except StopIteration:
+            finish()
+        except BaseException:
+            (FOLDER / "error.txt").write_text(traceback.format_exc())
+            picture("error")
+            finish()
+        return None
+
+    bpy.context.preferences.view.show_splash = False
+    bpy.app.timers.register(advance, first_interval=1.0)
+
+
+main()
