@@ -96,10 +96,12 @@ def _copy_markers(scene: bpy.types.Scene, layer: bpy.types.Scene) -> None:
 
 
 def _choose_device(scene: bpy.types.Scene, layer: bpy.types.Scene) -> None:
-    on_gpu = scene.likeness_render.device == "GPU" and gpu_probe.gpu_available()
-    engine = ENGINE_IDS["GPU" if on_gpu else "CPU"]
+    has_gpu = gpu_probe.gpu_available()
+    engine = ENGINE_IDS["GPU" if has_gpu and scene.likeness_render.device == "GPU" else "CPU"]
     if layer.render.engine != engine:
         layer.render.engine = engine
+    if not has_gpu and scene.render.compositor_device == "GPU":
+        scene.render.compositor_device = "CPU"  # 5.x's default crashes where there is no driver
 
 
 @bpy.app.handlers.persistent

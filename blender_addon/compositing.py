@@ -46,7 +46,11 @@ def find_group_node(scene: bpy.types.Scene) -> bpy.types.Node | None:
 
 def insert(scene: bpy.types.Scene) -> None:
     """Insert the avatar layer `scene.likeness_render.layer` before the compositor's output."""
-    record: dict[str, Any] = {}
+    render = scene.render
+    record: dict[str, Any] = {
+        "use_compositing": render.use_compositing,
+        "compositor_device": render.compositor_device,
+    }
     tree = compositor_tree.find_tree(scene)
     if tree is None:
         tree = compositor_tree.make_tree(scene)
@@ -54,8 +58,7 @@ def insert(scene: bpy.types.Scene) -> None:
     output = compositor_tree.find_output(tree)
     if output is None:
         output = _add_output(tree)
-    record["use_compositing"] = scene.render.use_compositing
-    scene.render.use_compositing = True
+    render.use_compositing = True
     renders = _render_nodes(tree, scene) or [_add_render_node(tree, scene)]
     record["without_depth"] = _enable_depth(scene, renders)
     source = output.links[0].from_socket if output.is_linked else renders[0].outputs["Image"]
@@ -96,7 +99,9 @@ def take_out(scene: bpy.types.Scene) -> None:
     for name in record.get("without_depth", ()):
         if name in scene.view_layers:
             scene.view_layers[name].use_pass_z = False
-    scene.render.use_compositing = record.get("use_compositing", scene.render.use_compositing)
+    for name in ("use_compositing", "compositor_device"):
+        if name in record:
+            setattr(scene.render, name, record[name])
     scene.likeness_render.undo_record = ""
 
 
@@ -182,9 +187,7 @@ def _enable_depth(scene: bpy.types.Scene, renders: list[bpy.types.Node]) -> list
     return without
 
 
-def _nearest_depth(
-    tree: bpy.types.NodeTree, renders: list[bpy.types.Node]
-) -> bpy.types.NodeSocket:
+def _nearest_depth(tree: bpy.types.NodeTree, renders: list[bpy.types.Node]) -> bpy.types.NodeSocket:
     """The depth of the nearest surface over all view layers that the graph uses."""
     depth = renders[0].outputs["Depth"]
     for other in renders[1:]:
