@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .api.baked import COLORS, MEANS, OPACITY, QUATS, SCALES, Binding, WeightMap
 from .api.head import HeadModel, HeadParams
 from .binding import SurfaceBinding
+from .face_parts import FaceParts
 from .gaussians import Gaussians
 from .networks import GroupedWeights
 
@@ -67,6 +68,28 @@ def drive(head: HeadModel, params: HeadParams) -> tuple[Tensor, Tensor]:
     return code, torch.from_numpy(np.asarray(head.pose(params), np.float32))
 
 
+class PartBlendshapes(nn.Module):
+    """The k deltas of one part of the face, stored only for the n Gaussians it reaches."""
+
+    index: Tensor  # [n]
+    support: Tensor  # [n, 1] 0..1
+
+    def __init__(self, support: np.ndarray, blendshapes: int) -> None:
+        """`support` [N] says how much each Gaussian of the avatar belongs to the part."""
+        super().__init__()
+        reached = np.flatnonzero(support > 0)
+        self.register_buffer("index", torch.from_numpy(reached))
+        self.register_buffer("support", torch.from_numpy(np.float32(support[reached]))[:, None])
+        self.means = nn.Parameter(torch.zeros(blendshapes, len(reached), 3))
+        self.quats = nn.Parameter(torch.zeros(blendshapes, len(reached), 4))
+        self.colors = nn.Parameter(torch.zeros(blendshapes, len(reached), 3))
+
+    def add_to(self, base: Tensor, deltas: Tensor, weights: Tensor) -> Tensor:
+        """`base` [B, N, c] plus the part's `deltas` [k, n, c] weighted by `weights` [B, k]."""
+        blended = (weights @ deltas.flatten(1)).view(len(weights), *deltas.shape[1:])
+        return base.index_add(1, self.index, blended * self.support)
+
+
 class BlendshapeAvatar(Avatar):
     """base + sum_k psi_k delta_k (RGBAvatar eq. 1), psi = F(code) (eq. 2).
 
@@ -74,59 +97,52 @@ class BlendshapeAvatar(Avatar):
     paper's code. Each delta is confined to the part of the face that drives it.
     """
 
-    support: Tensor  # [K, N, 1] 0..1
-
     def __init__(
         self,
         head: HeadModel,
         binding: Binding,
+        parts: FaceParts,
         weights: GroupedWeights,
-        support: np.ndarray,
         scales: np.ndarray,
     ) -> None:
-        """`support` [K, N] of the blendshapes; `scales` [N] first standard deviations, metres."""
+        """`scales` [N] are the first standard deviations in metres."""
         super().__init__(head, binding)
-        n, k = len(binding.face), len(support)
+        n = len(binding.face)
         self.weights = weights
-        self.register_buffer("support", torch.from_numpy(np.float32(support))[..., None])
         self.means = nn.Parameter(torch.zeros(n, 3))
         self.quats = nn.Parameter(torch.tensor([1.0, 0, 0, 0]).repeat(n, 1))
         self.scales = nn.Parameter(torch.from_numpy(np.log(scales))[:, None].repeat(1, 3))
         self.opacities = nn.Parameter(torch.zeros(n))
         self.colors = nn.Parameter(torch.zeros(n, 3))
-        self.mean_deltas = nn.Parameter(torch.zeros(k, n, 3))
-        self.quat_deltas = nn.Parameter(torch.zeros(k, n, 4))
-        self.color_deltas = nn.Parameter(torch.zeros(k, n, 3))
+        self.sizes = parts.group_sizes
+        self.parts = nn.ModuleList(
+            PartBlendshapes(support, size)
+            for support, size in zip(parts.support, parts.group_sizes, strict=True)
+        )
 
     def blended(self, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Means, quats and colours [B, N, .] in tangent space for weights [B, K]."""
-        return (
-            self._blend(weights, self.means, self.mean_deltas),
-            self._blend(weights, self.quats, self.quat_deltas),
-            self._blend(weights, self.colors, self.color_deltas),
-        )
+        means, quats, colors = self._repeated(len(weights))
+        shares = weights.split(self.sizes, dim=1)
+        for part, share in zip(self._parts(), shares, strict=True):
+            means = part.add_to(means, part.means, share)
+            quats = part.add_to(quats, part.quats, share)
+            colors = part.add_to(colors, part.colors, share)
+        return means, quats, colors
 
-    def _blend(self, weights: Tensor, base: Tensor, deltas: Tensor) -> Tensor:
-        confined = (deltas * self.support).flatten(1)
-        blended = torch.addmm(base.flatten()[None], weights, confined)
-        return blended.view(len(weights), *base.shape)
+    def _parts(self) -> list[PartBlendshapes]:
+        return [part for part in self.parts if isinstance(part, PartBlendshapes)]
 
-    def base_gaussians(self, vertices: Tensor) -> Gaussians:
-        """The base alone, carried by posed vertices [B, V, 3]: what the first phase fits."""
-        shape = (len(vertices), -1, -1)
-        means, quats = self.surface.carry(
-            self.means.expand(shape), self.quats.expand(shape), vertices
-        )
-        return self._with_shared(means, quats, self.colors.expand(shape))
+    def _repeated(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
+        shape = (batch, -1, -1)
+        return self.means.expand(shape), self.quats.expand(shape), self.colors.expand(shape)
 
-    def gaussians(self, weights: Tensor, vertices: Tensor) -> Gaussians:
-        """World Gaussians [B, N] of blendshape weights [B, K]; quats are not normalised."""
-        means, quats, colors = self.blended(weights)
+    def gaussians(self, weights: Tensor | None, vertices: Tensor) -> Gaussians:
+        """World Gaussians [B, N] of weights [B, K] on posed vertices [B, V, 3], quats not
+        normalised. Without weights the base alone: what the first phase fits."""
+        batch = len(vertices)
+        means, quats, colors = self._repeated(batch) if weights is None else self.blended(weights)
         means, quats = self.surface.carry(means, quats, vertices)
-        return self._with_shared(means, quats, colors)
-
-    def _with_shared(self, means: Tensor, quats: Tensor, colors: Tensor) -> Gaussians:
-        batch = len(means)
         return Gaussians(
             means,
             quats,
@@ -138,29 +154,25 @@ class BlendshapeAvatar(Avatar):
     def local(self, code: Tensor) -> Tensor:
         """Raw tangent-space Gaussians [B, N, 14] of expression codes [B, C]."""
         means, quats, colors = self.blended(self.weights(code))
-        batch = len(code)
-        return torch.cat(
-            [
-                means,
-                quats,
-                self.scales.expand(batch, -1, -1),
-                self.opacities.expand(batch, -1)[..., None],
-                colors,
-            ],
-            dim=-1,
-        )
+        scales = self.scales.expand(len(code), -1, -1)
+        opacities = self.opacities.expand(len(code), -1)[..., None]
+        return torch.cat([means, quats, scales, opacities, colors], dim=-1)
 
     @torch.no_grad()
     def linear(self, codes: Tensor) -> tuple[np.ndarray, np.ndarray, WeightMap]:
         """Exact: the deltas take the largest weight seen, the last layer gives it up."""
         seen = self.weights(codes.to(self.device)).abs().amax(0).clamp_min(LEAST_WEIGHT)  # [K]
-        deltas = torch.zeros(*self.mean_deltas.shape[:2], RAW, device=self.device)
-        scale = seen[:, None, None] * self.support
-        deltas[..., MEANS] = self.mean_deltas * scale
-        deltas[..., QUATS] = self.quat_deltas * scale
-        deltas[..., COLORS] = self.color_deltas * scale
         base = torch.cat(
             [self.means, self.quats, self.scales, self.opacities[:, None], self.colors], dim=-1
         )
+        deltas = torch.zeros(len(seen), *base.shape, device=self.device)
+        rows = torch.arange(len(seen), device=self.device).split(self.sizes)
+        for part, row in zip(self._parts(), rows, strict=True):
+            scale = seen[row][:, None, None] * part.support
+            block = torch.zeros(len(row), len(part.index), RAW, device=self.device)
+            block[..., MEANS] = part.means * scale
+            block[..., QUATS] = part.quats * scale
+            block[..., COLORS] = part.colors * scale
+            deltas[row[:, None], part.index] = block
         weight_map = self.weights.weight_map(seen.double().cpu().numpy())
         return base.cpu().numpy(), deltas.cpu().numpy(), weight_map

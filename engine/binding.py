@@ -81,7 +81,7 @@ class SurfaceBinding(nn.Module):
     def frames(self, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Tangent frames of posed vertices [B, V, 3]: matrices [B, N, 3, 3] with columns t, b, n,
         their quaternions [B, N, 4] and the origins [B, N, 3]."""
-        triangles = vertices[:, self.used]
+        triangles = vertices.index_select(1, self.used.flatten()).unflatten(1, (-1, 3))
         edge01 = triangles[:, :, 1] - triangles[:, :, 0]
         edge02 = triangles[:, :, 2] - triangles[:, :, 0]
         normal = _unit(torch.linalg.cross(edge01, edge02))
@@ -89,8 +89,9 @@ class SurfaceBinding(nn.Module):
         tangent = _unit(tangent - normal * (tangent * normal).sum(-1, keepdim=True))
         frame = torch.stack([tangent, torch.linalg.cross(normal, tangent), normal], dim=-1)
         quat = quat_from_matrix(frame)
-        origin = (vertices[:, self.corners] * self.barycentric[:, :, None]).sum(-2)
-        return frame[:, self.triangle], quat[:, self.triangle], origin
+        corners = vertices.index_select(1, self.corners.flatten()).unflatten(1, (-1, 3))
+        origin = (corners * self.barycentric[:, :, None]).sum(-2)
+        return frame.index_select(1, self.triangle), quat.index_select(1, self.triangle), origin
 
     def carry(self, means: Tensor, quats: Tensor, vertices: Tensor) -> tuple[Tensor, Tensor]:
         """World means [B, N, 3] and quats [B, N, 4] of tangent-space ones; no vertex gradient."""

@@ -40,11 +40,6 @@ class FaceParts:
     group_sizes: tuple[int, ...]  # G, sum K
     support: np.ndarray  # [G, N] 0..1
 
-    @property
-    def blendshape_support(self) -> np.ndarray:
-        """Support [K, N] of each blendshape."""
-        return np.repeat(self.support, self.group_sizes, axis=0)
-
 
 def face_parts(head: HeadModel, binding: Binding, blendshapes: int) -> FaceParts:
     """The parts of `head` with `blendshapes` = K shared out among them."""

@@ -19,12 +19,23 @@ def composite(premultiplied: Tensor, background: Tensor) -> Tensor:
     return image[..., :3] + (1 - image[..., 3:]) * background[:, None, None]
 
 
-def weighted_l1(image: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean absolute error of [B, H, W, 3]; `weight` [B, H, W] where some pixels matter more."""
-    error = (image - target).abs()
-    if weight is None:
-        return error.mean()
-    return (error.mean(-1) * weight).mean()
+def l1_gradient(
+    image: Tensor, target: Tensor, weight: Tensor | None = None
+) -> tuple[float, Tensor, float]:
+    """Weighted mean absolute error of [B, H, W, 3], its gradient by `image`, and the mean square
+    error of every fourth row and column. `weight` [B, H, W] says which pixels matter more.
+
+    The gradient of L1 is a sign: computing it here costs half of what autograd would record.
+    """
+    error = image - target
+    square = float(error[:, ::4, ::4].square().mean())
+    if weight is not None:
+        # |w e| has the gradient w sign(e), so the weight is applied once, after the sign.
+        sign = error.sign().mul_(weight[..., None])
+    else:
+        sign = error.sign()
+    loss = float(torch.dot(error.flatten(), sign.flatten())) / error.numel()
+    return loss, sign.mul_(1 / error.numel()), square
 
 
 def ssim(image: Tensor, target: Tensor) -> Tensor:

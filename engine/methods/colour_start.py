@@ -35,7 +35,7 @@ def start_colours(avatar: BlendshapeAvatar, frames: TrainingFrames) -> None:
     for start in range(0, len(picked), BATCH):
         chunk = torch.from_numpy(picked[start : start + BATCH]).to(avatar.device)
         with torch.no_grad():
-            gaussians = avatar.base_gaussians(frames.vertices[chunk])
+            gaussians = avatar.gaussians(None, frames.vertices[chunk])
         image = frames.pictures(half=True)[chunk].float() / 255
         cameras = frames.cameras(len(chunk), half=True)
         weight, colour = splat_weights(gaussians, cameras, image[..., :3])

@@ -24,7 +24,7 @@ def detail_maps(avatar: BlendshapeAvatar, frames: TrainingFrames, detail: np.nda
     maps = []
     for start in range(0, len(frames), BATCH):
         vertices = frames.vertices[start : start + BATCH]
-        gaussians = avatar.base_gaussians(vertices)
+        gaussians = avatar.gaussians(None, vertices)
         painted = flag[None, :, None].expand(len(vertices), -1, 3)
         cameras = _shrunk(frames.cameras(len(vertices), half=False))
         image, _, _ = rasterize(gaussians._replace(colors=painted.contiguous()), cameras)

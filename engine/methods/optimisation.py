@@ -15,7 +15,7 @@ from .pose_corrections import PoseCorrections
 PAPER_BATCH = 10
 POSITION_FIRST, POSITION_LAST = 8e-4, 8e-6
 RATES = {"quats": 5e-3, "scales": 2.5e-2, "opacities": 0.25, "colors": 1.25e-2}
-DELTA_SHARE = {"mean_deltas": 0.05, "quat_deltas": 0.5, "color_deltas": 0.5}
+DELTA_SHARE = {"means": 0.05, "quats": 0.5, "colors": 0.5}
 NETWORK = 1e-3
 TURN, SHIFT = 1e-4, 1e-5
 LAST_SHARE = 0.1
@@ -46,14 +46,14 @@ def make_optimiser(
 ) -> torch.optim.Adam:
     """Adam over everything that is learned, each group with its rate in `first`."""
     scale = batch / PAPER_BATCH
-    rates = dict(RATES)
-    rates["mean_deltas"] = POSITION_FIRST * DELTA_SHARE["mean_deltas"]
-    rates["quat_deltas"] = RATES["quats"] * DELTA_SHARE["quat_deltas"]
-    rates["color_deltas"] = RATES["colors"] * DELTA_SHARE["color_deltas"]
     groups = [
         {"params": [getattr(avatar, name)], "first": rate * scale, "falls": "others"}
-        for name, rate in rates.items()
+        for name, rate in RATES.items()
     ]
+    for name, share in DELTA_SHARE.items():
+        deltas = [getattr(part, name) for part in avatar.parts]
+        rate = POSITION_FIRST if name == "means" else RATES[name]
+        groups.append({"params": deltas, "first": rate * share * scale, "falls": "others"})
     position = POSITION_FIRST * scale
     groups.append({"params": [avatar.means], "first": position, "falls": "position"})
     network = list(avatar.weights.parameters())

@@ -20,7 +20,7 @@ from ..avatar import BlendshapeAvatar
 from ..binding import texel_spacing, uniform_uv_binding
 from ..clip import TrackedClip
 from ..face_parts import FaceParts, face_parts
-from ..losses import composite, offset_penalty, shape_penalty, weighted_l1
+from ..losses import composite, l1_gradient, offset_penalty, shape_penalty
 from ..networks import CodeStatistics, GroupedWeights
 from ..rasterize import rasterize
 from .colour_start import start_colours
@@ -131,8 +131,7 @@ def _start(
         parts.group_sizes,
         generator,
     )
-    support = parts.blendshape_support
-    avatar = BlendshapeAvatar(clip.head, binding, weights, support, START_SIZE * spacing)
+    avatar = BlendshapeAvatar(clip.head, binding, parts, weights, START_SIZE * spacing)
     avatar.to(device)
     start_colours(avatar, frames)
     return _Fit(
@@ -168,23 +167,23 @@ def _step(
     batch, background = batch.to(device), background.to(device)
     vertices = frames.vertices[batch]
     outside = torch.zeros((), device=device)
-    if base_only:
-        gaussians = avatar.base_gaussians(vertices)
-    else:
+    weights = None
+    if not base_only:
         free = avatar.weights.unclamped(frames.codes[batch] + CODE_NOISE * noise.to(device))
         outside = (free.abs() - 1).relu().square().mean()
-        gaussians = avatar.gaussians(free.clamp(-1, 1), vertices)
+        weights = free.clamp(-1, 1)
+    gaussians = avatar.gaussians(weights, vertices)
     gaussians = gaussians._replace(means=fit.corrections(gaussians.means, batch))
     image, _, _ = rasterize(gaussians, frames.cameras(len(batch), half), background)
     target = composite(frames.pictures(half)[batch], background)
     weight = _pixel_weight(fit.details[batch], image.shape[1:3], settings.detail_weight)
-    photometric = weighted_l1(image, target, weight)
-    loss = photometric + OUTSIDE_WEIGHT * outside + _rules(fit)
+    loss, gradient, error = l1_gradient(image.detach(), target, weight)
+    rules = OUTSIDE_WEIGHT * outside + _rules(fit)
     optimiser.zero_grad()
-    loss.backward()
+    torch.autograd.backward([image, rules], [gradient, None])
     optimiser.step()
-    tally.losses.append(float(loss.detach()))
-    tally.errors.append(float((image.detach() - target).square().mean()))
+    tally.losses.append(loss)
+    tally.errors.append(error)
 
 
 def _rules(fit: _Fit) -> Tensor:

