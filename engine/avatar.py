@@ -79,7 +79,9 @@ class PartBlendshapes(nn.Module):
         super().__init__()
         reached = np.flatnonzero(support > 0)
         self.register_buffer("index", torch.from_numpy(reached))
-        self.register_buffer("support", torch.from_numpy(np.float32(support[reached]))[:, None])
+        self.register_buffer(
+            "support", torch.from_numpy(np.asarray(support[reached], np.float32))[:, None]
+        )
         self.means = nn.Parameter(torch.zeros(blendshapes, len(reached), 3))
         self.quats = nn.Parameter(torch.zeros(blendshapes, len(reached), 4))
         self.colors = nn.Parameter(torch.zeros(blendshapes, len(reached), 3))

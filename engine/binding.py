@@ -42,7 +42,7 @@ def uv_tangents(face_uvs: np.ndarray) -> np.ndarray:
     tangents = np.stack([d02[:, 1], -d01[:, 1]], -1) * np.sign(det)[:, None]
     length = np.linalg.norm(tangents, axis=-1, keepdims=True)
     usable = (length > 1e-12) & (det != 0)[:, None]
-    fallback = np.broadcast_to(np.float32([1, 0]), tangents.shape)
+    fallback = np.broadcast_to(np.asarray([1, 0], np.float32), tangents.shape)
     return np.where(usable, tangents / np.maximum(length, 1e-12), fallback).astype(np.float32)
 
 
@@ -72,10 +72,14 @@ class SurfaceBinding(nn.Module):
         super().__init__()
         used, first, inverse = np.unique(binding.face, return_index=True, return_inverse=True)
         self.register_buffer("corners", torch.from_numpy(faces[binding.face].astype(np.int64)))
-        self.register_buffer("barycentric", torch.from_numpy(np.float32(binding.barycentric)))
+        self.register_buffer(
+            "barycentric", torch.from_numpy(np.asarray(binding.barycentric, np.float32))
+        )
         self.register_buffer("triangle", torch.from_numpy(inverse.reshape(-1)))
         self.register_buffer("used", torch.from_numpy(faces[used].astype(np.int64)))
-        self.register_buffer("tangent", torch.from_numpy(np.float32(binding.tangent[first])))
+        self.register_buffer(
+            "tangent", torch.from_numpy(np.asarray(binding.tangent[first], np.float32))
+        )
 
     @torch.no_grad()
     def frames(self, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:

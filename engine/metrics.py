@@ -52,7 +52,7 @@ def psnr(image: np.ndarray, target: np.ndarray) -> float:
 
 def ssim(image: np.ndarray, target: np.ndarray) -> float:
     """Structural similarity of two images [H, W, 3] in 0..1 (see losses.ssim)."""
-    pair = [torch.from_numpy(np.float32(one))[None] for one in (image, target)]
+    pair = [torch.from_numpy(np.asarray(one, np.float32))[None] for one in (image, target)]
     with torch.no_grad():
         return float(ssim_batch(pair[0], pair[1])[0])
 
@@ -94,7 +94,10 @@ def _lpips() -> Callable[[np.ndarray, np.ndarray], float] | None:
     network = importlib.import_module("lpips").LPIPS(net="vgg", verbose=False)
 
     def distance(image: np.ndarray, target: np.ndarray) -> float:
-        pair = [torch.from_numpy(np.float32(one)).movedim(-1, 0)[None] for one in (image, target)]
+        pair = [
+            torch.from_numpy(np.asarray(one, np.float32)).movedim(-1, 0)[None]
+            for one in (image, target)
+        ]
         with torch.no_grad():
             return float(network(pair[0] * 2 - 1, pair[1] * 2 - 1))
 

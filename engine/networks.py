@@ -96,7 +96,12 @@ class GroupedWeights(nn.Module):
             squash,
             end,
         ]
-        return WeightMap(tuple((np.float32(weight), np.float32(bias)) for weight, bias in layers))
+        return WeightMap(
+            tuple(
+                (np.asarray(weight, np.float32), np.asarray(bias, np.float32))
+                for weight, bias in layers
+            )
+        )
 
 
 def _clamp_layers(

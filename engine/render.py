@@ -97,11 +97,11 @@ def usual_pose(baked: BakedAvatar) -> HeadParams:
     neutral = HeadParams.neutral(np.shape(params.expression)[-1])
     return HeadParams(
         neutral.expression,
-        np.float32(np.median(params.neck, axis=0)),
+        np.asarray(np.median(params.neck, axis=0), np.float32),
         neutral.jaw,
         neutral.eyes,
-        np.float32(np.median(params.rotation, axis=0)),
-        np.float32(np.median(params.translation, axis=0)),
+        np.asarray(np.median(params.rotation, axis=0), np.float32),
+        np.asarray(np.median(params.translation, axis=0), np.float32),
     )
 
 

@@ -20,7 +20,7 @@ BATCH = 8
 def detail_maps(avatar: BlendshapeAvatar, frames: TrainingFrames, detail: np.ndarray) -> Tensor:
     """Maps [T, h, w] uint8, 255 where a frame shows Gaussians of `detail` [N] (bool): they are
     painted white, the others black, and drawn with the rasteriser, occlusion and all."""
-    flag = torch.from_numpy(np.float32(detail)).to(avatar.device)
+    flag = torch.from_numpy(np.asarray(detail, np.float32)).to(avatar.device)
     maps = []
     for start in range(0, len(frames), BATCH):
         vertices = frames.vertices[start : start + BATCH]

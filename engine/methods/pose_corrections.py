@@ -24,7 +24,7 @@ class PoseCorrections(nn.Module):
         super().__init__()
         torso = head.skin_weights[head.faces[binding.face], 0]  # [N, 3] of joint "root"
         follows = 1 - np.einsum("nk,nk->n", binding.barycentric, torso)
-        self.register_buffer("follows", torch.from_numpy(np.float32(follows))[:, None])
+        self.register_buffer("follows", torch.from_numpy(np.asarray(follows, np.float32))[:, None])
         self.turns = nn.Parameter(torch.zeros(frames, 3))  # radians
         self.shifts = nn.Parameter(torch.zeros(frames, 3))  # metres
 

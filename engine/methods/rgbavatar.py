@@ -23,7 +23,7 @@ from ..face_parts import FaceParts, face_parts
 from ..losses import composite, l1_gradient, offset_penalty, shape_penalty
 from ..networks import CodeStatistics, GroupedWeights
 from ..rasterize import rasterize
-from .colour_start import start_colours
+from .colour_start import finish_unseen, start_colours
 from .detail import detail_maps
 from .optimisation import Schedule, make_optimiser, set_rates
 from .pose_corrections import PoseCorrections
@@ -110,6 +110,7 @@ def reconstruct(
         if step % REPORT_EVERY == 0:
             stage = "Base" if base_only else "Blendshapes"
             yield Progress(stage, images, settings.images, *tally.take(), fit.avatar)
+    finish_unseen(fit.avatar, fit.frames)
     loss, psnr = tally.take() if tally.losses else (0.0, 0.0)
     yield Progress("Done", settings.images, settings.images, loss, psnr, fit.avatar)
 

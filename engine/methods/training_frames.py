@@ -42,8 +42,8 @@ class TrainingFrames:
             np.stack([_premultiplied(clip, int(index), shrink) for index in usable])
         )  # [T, H, W, 4] uint8
         self.half = torch.from_numpy(np.stack([_halved(image) for image in self.images.numpy()]))
-        self.viewmat = torch.from_numpy(np.float32(clip.camera.viewmat))
-        self.K = torch.from_numpy(np.float32(clip.camera.K))
+        self.viewmat = torch.from_numpy(np.asarray(clip.camera.viewmat, np.float32))
+        self.K = torch.from_numpy(np.asarray(clip.camera.K, np.float32))
         self.K = self.K / torch.tensor([[shrink], [shrink], [1.0]])
 
     def __len__(self) -> int:
