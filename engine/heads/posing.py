@@ -1,0 +1,64 @@
+"""The torch twin of `HeadModel`: batched, differentiable, on any device. Tested against NumPy."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..api.head import JOINTS, HeadModel, HeadParams
+from ..rotations import matrix_from_rotvec
+
+
+class TorchHead(nn.Module):
+    """Poses a head from `HeadParams` of tensors. Buffers only: nothing here is learned."""
+
+    def __init__(self, head: HeadModel) -> None:
+        super().__init__()
+        vertex_count = len(head.vertices)
+        self.register_buffer("vertices", torch.tensor(head.vertices))  # [V, 3]
+        self.register_buffer("faces", torch.tensor(head.faces, dtype=torch.long))  # [F, 3]
+        deltas = torch.tensor(head.expression_deltas).reshape(-1, vertex_count * 3)
+        self.register_buffer("expression_deltas", deltas)  # [E, V * 3]
+        self.register_buffer("joints", torch.tensor(head.joint_positions))  # [J, 3]
+        self.register_buffer("weights", torch.tensor(head.skin_weights))  # [V, J]
+        self.register_buffer("code_matrix", torch.tensor(head.code_matrix))  # [C, E + 9]
+
+    def code(self, params: HeadParams) -> Tensor:
+        """Expression code [..., C]; no global pose in it."""
+        eyes = params.eyes.flatten(-2)
+        return torch.cat([params.expression, params.jaw, eyes], -1) @ self.code_matrix.T
+
+    def shaped(self, expression: Tensor, offset: Tensor | None = None) -> Tensor:
+        """Vertices [..., V, 3] in head space before skinning; `offset` [..., V, 3] is added."""
+        moved = (expression @ self.expression_deltas).unflatten(-1, (-1, 3))
+        shaped = self.vertices + moved
+        return shaped if offset is None else shaped + offset
+
+    def pose(self, params: HeadParams, offset: Tensor | None = None) -> Tensor:
+        """Posed vertices [..., V, 3] in the world: linear shapes, then linear blend skinning."""
+        shaped = self.shaped(params.expression, offset)
+        rotations, shifts = self._joint_transforms(params)
+        # Blending the affine maps first needs one product per vertex instead of one per joint.
+        matrix = torch.einsum("vj,...jab->...vab", self.weights, rotations)
+        shift = torch.einsum("vj,...ja->...va", self.weights, shifts)
+        posed = (matrix @ shaped[..., None])[..., 0] + shift
+        root = matrix_from_rotvec(params.rotation)
+        return posed @ root.transpose(-1, -2) + params.translation[..., None, :]
+
+    def _joint_transforms(self, params: HeadParams) -> tuple[Tensor, Tensor]:
+        """Rotations [..., J, 3, 3] and shifts [..., J, 3] of x -> R x + t, within the root."""
+        neck = matrix_from_rotvec(params.neck)
+        local = [
+            torch.eye(3, dtype=neck.dtype, device=neck.device).expand_as(neck),
+            neck,
+            neck @ matrix_from_rotvec(params.jaw),
+            neck @ matrix_from_rotvec(params.eyes[..., 0, :]),
+            neck @ matrix_from_rotvec(params.eyes[..., 1, :]),
+        ]
+        rotations = torch.stack(local, -3)
+        above = self.joints - self.joints[1]
+        carried = above @ neck.transpose(-1, -2) + self.joints[1]
+        # The root and the neck itself stay where they are.
+        still = torch.arange(len(JOINTS), device=carried.device)[:, None] < 2
+        carried = torch.where(still, self.joints, carried)
+        return rotations, carried - (rotations @ self.joints[..., None])[..., 0]

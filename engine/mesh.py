@@ -1,0 +1,108 @@
+"""Triangle meshes as NumPy arrays: normals, the UV atlas as texels, and a z-buffer rasteriser.
+
+It draws masks, depth and check pictures; it knows nothing of Gaussians. Pixel centres are at half
+integers. A triangle is found for a texel or pixel whose centre it covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+# Candidate (triangle, pixel) pairs tested at once: bounds memory to a few tens of megabytes.
+CHUNK = 1 << 20
+
+
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Area-weighted unit normals [..., V, 3] of vertices [..., V, 3] and faces [F, 3]."""
+    corners = vertices[..., faces, :]
+    normals = np.cross(
+        corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :]
+    )
+    total = np.zeros(vertices.shape, np.float64)
+    for corner in range(3):
+        np.add.at(total, (..., faces[:, corner], slice(None)), normals)
+    length = np.linalg.norm(total, axis=-1, keepdims=True)
+    return (total / np.maximum(length, 1e-20)).astype(vertices.dtype)
+
+
+def uv_raster(face_uvs: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The triangle under each texel of a size x size atlas.
+
+    face_uvs [F, 3, 2] in 0..1 with v up; row 0 of the result is the top of the atlas (v near 1).
+    Returns the face [size, size] int32, -1 where there is none, and barycentrics [size, size, 3].
+    Where triangles overlap (they should not), the last one wins.
+    """
+    corners = np.stack([face_uvs[..., 0], 1 - face_uvs[..., 1]], -1) * size
+    face = np.full(size * size, -1, np.int32)
+    barycentrics = np.zeros((size * size, 3), np.float32)
+    for triangle, pixel, weights in _covered(corners.astype(np.float64), size, size):
+        face[pixel] = triangle
+        barycentrics[pixel] = weights
+    return face.reshape(size, size), barycentrics.reshape(size, size, 3)
+
+
+def raster_mesh(
+    projected: np.ndarray, faces: np.ndarray, width: int, height: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Z-buffer of a mesh: depth [H, W] (inf outside), face [H, W] int32 or -1, barycentrics [H, W, 3].
+
+    projected [V, 3]: x and y in pixels, z the depth along the view axis. Triangles with a corner at
+    z <= 0 are left out. Barycentrics are of the picture plane; depth is perspective-correct (1/z is
+    linear in the picture).
+    """
+    corners = projected[faces].astype(np.float64)
+    kept = np.flatnonzero((corners[..., 2] > 0).all(1))
+    inverse_depth = 1 / corners[kept][..., 2]
+    nearest = np.zeros(height * width)
+    face = np.full(height * width, -1, np.int32)
+    barycentrics = np.zeros((height * width, 3), np.float32)
+    for triangle, pixel, weights in _covered(corners[kept][..., :2], width, height):
+        closeness = (weights * inverse_depth[triangle]).sum(-1)
+        # Farthest first, so that the nearest candidate of a pixel is written last.
+        order = np.argsort(closeness, kind="stable")
+        order = order[closeness[order] > nearest[pixel[order]]]
+        nearest[pixel[order]] = closeness[order]
+        face[pixel[order]] = kept[triangle[order]]
+        barycentrics[pixel[order]] = weights[order]
+    with np.errstate(divide="ignore"):
+        depth = np.where(nearest > 0, 1 / nearest, np.inf)
+    shape = (height, width)
+    return depth.reshape(shape), face.reshape(shape), barycentrics.reshape(*shape, 3)
+
+
+def _covered(
+    corners: np.ndarray, width: int, height: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Chunks of (triangle [n], flat pixel [n], barycentrics [n, 3]) for corners [F, 3, 2] in pixels."""
+    low = np.clip(np.floor(corners.min(1) - 0.5), 0, (width, height)).astype(np.int64)
+    high = np.clip(np.ceil(corners.max(1) + 0.5), 0, (width, height)).astype(np.int64)
+    extent = np.maximum(high - low, 0)
+    counts = extent.prod(-1)
+    area = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    counts[np.abs(area) < 1e-12] = 0
+    ends = np.cumsum(counts)
+    start = 0
+    while start < len(counts):
+        base = ends[start] - counts[start]
+        stop = max(int(np.searchsorted(ends, base + CHUNK, side="right")), start + 1)
+        triangle = np.repeat(np.arange(start, stop), counts[start:stop])
+        first = ends[start:stop] - counts[start:stop]
+        within = np.arange(len(triangle)) + base - first[triangle - start]
+        x = low[triangle, 0] + within % np.maximum(extent[triangle, 0], 1)
+        y = low[triangle, 1] + within // np.maximum(extent[triangle, 0], 1)
+        weights = _barycentrics(corners[triangle], np.stack([x, y], -1) + 0.5, area[triangle])
+        inside = (weights >= -1e-9).all(-1)
+        yield triangle[inside], (y * width + x)[inside], weights[inside]
+        start = stop
+
+
+def _barycentrics(corners: np.ndarray, points: np.ndarray, area: np.ndarray) -> np.ndarray:
+    first = _cross(corners[:, 1] - points, corners[:, 2] - points) / area
+    second = _cross(corners[:, 2] - points, corners[:, 0] - points) / area
+    return np.stack([first, second, 1 - first - second], -1)
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
