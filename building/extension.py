@@ -11,6 +11,8 @@ from .shell import BLENDERS, ROOT, VERSION, BuildError, run, say
 DIST = ROOT / "dist"
 PACKAGES = ("blender_addon", "engine", "operators", "panels")
 MANIFEST = "blender_manifest.toml"
+# The last two let the installed extension make the engine's environment.
+STAGED_FILES = (MANIFEST, "LICENSE", "pyproject.toml", "constraints.txt")
 ENTRY = '''"""Likeness: animatable heads from footage."""
 
 from .blender_addon.registration import register, unregister
@@ -36,7 +38,7 @@ def _stage(stage: Path) -> Path:
     for name in PACKAGES:
         shutil.copytree(ROOT / name, stage / name, ignore=skip)
     shutil.copy(ROOT / "blender_addon" / MANIFEST, stage / MANIFEST)
-    for name in ("LICENSE", "pyproject.toml", "constraints.txt"):
+    for name in STAGED_FILES[1:]:
         shutil.copy(ROOT / name, stage / name)
     (stage / "__init__.py").write_text(ENTRY, "utf-8")
     return stage

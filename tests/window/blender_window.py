@@ -69,8 +69,21 @@ def run_scenario(scenario: Path, files: Iterable[Path], keep: Path, seconds: flo
 
 def _blender(inside: Path, scenario: str, seconds: float) -> str:
     screen = f"-screen 0 {WIDTH}x{HEIGHT}x24 +extension GLX -fbdir /tmp/likeness-screen"
-    variables = ["LIBGL_ALWAYS_SOFTWARE=1", f"HOME={inside}", f"BLENDER_USER_RESOURCES={inside}/user"]
-    blender = ["blender", "-noaudio", "--factory-startup", "--window-geometry", "0", "0", str(WIDTH), str(HEIGHT)]
+    variables = [
+        "LIBGL_ALWAYS_SOFTWARE=1",
+        f"HOME={inside}",
+        f"BLENDER_USER_RESOURCES={inside}/user",
+    ]
+    blender = [
+        "blender",
+        "-noaudio",
+        "--factory-startup",
+        "--window-geometry",
+        "0",
+        "0",
+        str(WIDTH),
+        str(HEIGHT),
+    ]
     script = ["--python", str(inside / "inside.py"), "--", str(inside), str(inside / scenario)]
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER, "enter"]
     command += [str(CHROOT), "xvfb-run", "-a", "-s", screen, "env", *variables, *blender, *script]

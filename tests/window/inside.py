@@ -1,4 +1,4 @@
-"""The part of a window test that runs inside Blender: `blender --python inside.py -- FOLDER SCENARIO`.
+"""The part of a window test inside Blender: `blender --python inside.py -- FOLDER SCENARIO`.
 
 A scenario is a file with `scenario()`, a generator: what it does between two yields happens in
 one timer call, and it yields the seconds to leave to Blender for drawing. FOLDER receives what it
@@ -21,6 +21,7 @@ from bpy_extras.view3d_utils import location_3d_to_region_2d
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
 SCENARIO = Path(sys.argv[sys.argv.index("--") + 2])
 SCREEN = Path("/tmp/likeness-screen/Xvfb_screen0")
+HEIGHT = 800  # pixels of the screen
 facts: dict[str, object] = {}
 
 
@@ -43,7 +44,7 @@ def in_viewport() -> object:
 
 
 def pixel(point: tuple[float, float, float]) -> tuple[int, int]:
-    """Row from the top and column on the screen of a point in the world, as the viewport shows it."""
+    """Row from the top and column of the screen pixel that shows a point of the world."""
     window, area, region = viewport()
     place = location_3d_to_region_2d(region, area.spaces.active.region_3d, point)
     return round(window.height - 1 - region.y - place.y), round(region.x + place.x)
@@ -75,7 +76,7 @@ def main() -> None:
             return next(steps)
         except StopIteration:
             finish()
-        except BaseException:
+        except Exception:  # noqa: BLE001 -- whatever it is, the test shall show it
             (FOLDER / "error.txt").write_text(traceback.format_exc())
             picture("error")
             finish()
