@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from ..api.head import JOINTS, HeadModel, HeadParams
-from ..rotations import matrix_from_rotvec
 
 
 class TorchHead(nn.Module):
@@ -62,3 +61,17 @@ class TorchHead(nn.Module):
         still = torch.arange(len(JOINTS), device=carried.device)[:, None] < 2
         carried = torch.where(still, self.joints, carried)
         return rotations, carried - (rotations @ self.joints[..., None])[..., 0]
+
+
+def matrix_from_rotvec(rotvec: Tensor) -> Tensor:
+    """Rotation matrices [..., 3, 3] of rotation vectors [..., 3]; differentiable at zero too."""
+    squared = (rotvec * rotvec).sum(-1)[..., None, None]
+    # sqrt has no gradient at 0; sinc is even, so a tiny floor changes nothing that float32 can hold.
+    angle = (squared + 1e-16).sqrt()
+    x, y, z = rotvec.unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    first = torch.sinc(angle / torch.pi)
+    second = 0.5 * torch.sinc(angle / (2 * torch.pi)) ** 2
+    identity = torch.eye(3, dtype=rotvec.dtype, device=rotvec.device)
+    return identity + first * cross + second * (cross @ cross)
