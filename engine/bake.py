@@ -30,14 +30,16 @@ def bake(
     clip: TrackedClip,
     info: dict[str, Any] | None = None,
     test_frames: np.ndarray | None = None,
+    draft: bool = False,
 ) -> BakedAvatar:
     """The avatar on the performance of its clip. `info` is stored as it is, with `bake_error`
-    added; its `name` names the avatar. `test_frames` are those the fit never saw."""
+    added; its `name` names the avatar. `test_frames` are those the fit never saw. A draft, for
+    previews, is quick: one level of detail, no order, no measuring."""
     tests = np.zeros(0, np.int32) if test_frames is None else np.asarray(test_frames, np.int32)
     seen = np.setdiff1d(np.arange(len(clip.params)), tests)
     codes, _ = drive(clip.head, clip.params[seen])
     base, deltas, weight_map = avatar.linear(codes)
-    order = _by_importance(avatar, clip, base)
+    order = _visible(base) if draft else _by_importance(avatar, clip, base)
     binding = avatar.binding
     baked = BakedAvatar(
         name=(info or {}).get("name", "Avatar"),
@@ -46,11 +48,12 @@ def bake(
         base=base[order],
         deltas=deltas[:, order],
         weight_map=weight_map,
-        levels=tuple(max(1, len(order) // part) for part in LEVELS),
+        levels=tuple(max(1, len(order) // part) for part in LEVELS[: 1 if draft else None]),
         performance=_performance(clip, tests),
         info=dict(info or {}),
     )
-    baked.info["bake_error"] = bake_error(avatar, baked, clip)
+    if not draft:
+        baked.info["bake_error"] = bake_error(avatar, baked, clip)
     return baked
 
 
@@ -86,8 +89,13 @@ def _by_importance(avatar: Avatar, clip: TrackedClip, base: np.ndarray) -> np.nd
         shape = (len(chunk), clip.camera.height, clip.camera.width, 3)
         weight, _ = splat_weights(gaussians, cameras, torch.zeros(shape, device=avatar.device))
         importance += weight.sum(0).cpu().numpy()
-    visible = np.flatnonzero(base[:, OPACITY] > np.log(INVISIBLE / (1 - INVISIBLE)))
+    visible = _visible(base)
     return visible[np.argsort(-importance[visible], kind="stable")]
+
+
+def _visible(base: np.ndarray) -> np.ndarray:
+    """Indices of the Gaussians [N, 14] that can show."""
+    return np.flatnonzero(base[:, OPACITY] > np.log(INVISIBLE / (1 - INVISIBLE)))
 
 
 def _performance(clip: TrackedClip, test_frames: np.ndarray) -> Performance:

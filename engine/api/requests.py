@@ -1,0 +1,114 @@
+"""What can be asked of the engine: one dataclass for each job, from a message or a command line.
+
+Paths are the caller's; make them absolute, the worker's working directory is not yours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .errors import LikenessError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+
+@dataclass(frozen=True)
+class TrackRequest:
+    """Footage to the folder of a tracked clip. Result: path, frames, seconds, quality, warnings."""
+
+    source: str
+    """A video, an image, or a folder of images."""
+    output: str
+    """Folder of the tracked clip: new, empty, or an earlier clip, which is replaced."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What differs from TrackSettings."""
+
+
+@dataclass(frozen=True)
+class ReconstructRequest:
+    """Footage or a tracked clip to a .likeness file.
+
+    Result: path, gaussians, blendshapes, metrics, seconds (by stage), warnings, pictures.
+    """
+
+    source: str
+    """A video, an image, a folder of images, or the folder of a tracked clip."""
+    output: str
+    """The .likeness file to write."""
+    method: str = "rgbavatar"
+    """A name in METHODS."""
+    preset: str = "standard"
+    """A name in PRESETS."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What differs from the preset's settings."""
+    track: dict[str, Any] = field(default_factory=dict)
+    """What differs from TrackSettings."""
+    size: int = 0
+    """Side of the training images in pixels; 0 keeps the preset's. Footage is cropped to it too."""
+    clip: str = ""
+    """Folder that keeps the tracked clip, reused when footage and settings are the same. Without
+    it the clip lies beside the output while the fit runs."""
+    test_frames: str = "15%"
+    """The last frames, a count or a share, never trained on; at most 350."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    seed: int = 0
+    max_seconds: float = 0.0
+    """Ends the fit (not the tracking) after so long; 0 lets it run through."""
+    preview: str = ""
+    """A .likeness file to replace from time to time with the avatar so far; empty for none."""
+    pictures: str = ""
+    """Folder for comparison.png, sliders.png and orbit.png; empty for none."""
+    consent: str = ""
+    """A note on the consent of the person in the footage, kept in the avatar."""
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """An avatar to RGBA images or a video. Result: path, frames, seconds."""
+
+    avatar: str
+    """A .likeness file."""
+    output: str
+    """A folder for numbered PNGs, or a video file."""
+    performance: bool = False
+    """Play the performance tracked in the footage; else the neutral face."""
+    frames: str = ""
+    """A:B, from frame A up to but not including B; either may be left out."""
+    camera: str = "source"
+    """source, or orbit: swings 30 degrees to both sides."""
+    background: str = ""
+    """transparent, a name, #rrggbb; empty: transparent for images, black for a video."""
+    size: int = 0
+    """Width in pixels; 0 keeps the footage's."""
+    level: int = 0
+    """Level of detail, 0 the finest."""
+
+
+def parse(kind: type[T], values: dict[str, Any]) -> T:
+    """A request from a message's fields. Raises LikenessError on unknown, missing or mistyped."""
+    required = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING]
+    for name in required:
+        if not values.get(name):
+            raise LikenessError(f"The request has no {name}.", "Give it a path.")
+    return changed(kind(**dict.fromkeys(required, "")), values)
+
+
+def changed(settings: T, changes: dict[str, Any]) -> T:
+    """A dataclass with some fields changed; types are checked against the present values.
+
+    Raises LikenessError on an unknown field or another type.
+    """
+    present = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    for name, value in changes.items():
+        if name not in present:
+            raise LikenessError(f"There is no setting '{name}'.", f"Known: {', '.join(present)}.")
+        expected = type(present[name])
+        fits = isinstance(value, expected) or (expected is float and isinstance(value, int))
+        if not fits or (isinstance(value, bool) and expected is not bool):
+            raise LikenessError(f"{name} is {value!r:.60}.", f"Expected {expected.__name__}.")
+    return replace(settings, **changes)

@@ -1,0 +1,31 @@
+"""The jobs that the worker and the command line run, each from a request to the fields of a result.
+
+A job is called as job(request, emit): it tells progress and previews through `emit`, which raises
+Cancelled when the user has had enough. Every file a job writes is whole or not there. The modules
+are light; heavy packages load when a job starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..api.messages import Message
+from ..api.requests import ReconstructRequest, RenderRequest, TrackRequest, parse
+from .reconstruct import reconstruct
+from .render import render
+from .track import track
+
+Emit = Callable[[Message], None]
+
+JOBS: dict[str, tuple[type[Any], Callable[[Any, Emit], dict[str, Any]]]] = {
+    "track": (TrackRequest, track),
+    "reconstruct": (ReconstructRequest, reconstruct),
+    "render": (RenderRequest, render),
+}
+
+
+def run_job(name: str, values: dict[str, Any], emit: Emit) -> Message:
+    """Run a job by name and return its result event. Raises LikenessError, also Cancelled."""
+    kind, job = JOBS[name]
+    return {"event": "result", **job(parse(kind, values), emit)}

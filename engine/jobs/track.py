@@ -1,0 +1,71 @@
+"""The tracking job: footage to the folder of a tracked clip."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..api.errors import LikenessError
+from ..api.messages import Message
+from ..api.requests import TrackRequest, changed
+from ..api.settings import TrackSettings
+from ..progress import ProgressEvents, Report
+
+if TYPE_CHECKING:
+    from ..clip import TrackedClip
+
+SIZES = (64, 2048)
+
+# How far each stage reaches on the progress bar: shares of time on two cores at 512 pixels.
+STAGES = {
+    "finding the head": (0.0, 0.05),
+    "cropping": (0.05, 0.10),
+    "landmarks": (0.10, 0.30),
+    "solving the shape": (0.30, 0.40),
+    "solving the motion": (0.40, 0.55),
+    "matting": (0.55, 1.0),
+}
+
+
+def track(request: TrackRequest, emit: Callable[[Message], None]) -> dict[str, Any]:
+    """Footage to a tracked clip. Raises FootageError, TrackingError and Cancelled."""
+    started = time.monotonic()
+    settings = changed(TrackSettings(), request.settings)
+    clip = track_clip(request.source, request.output, settings, ProgressEvents(emit))
+    return {
+        "path": str(clip.directory),
+        "frames": len(clip),
+        "seconds": round(time.monotonic() - started, 1),
+        "quality": clip.info.get("quality", {}),
+        "warnings": clip_warnings(clip),
+    }
+
+
+def track_clip(
+    source: str | Path, output: str | Path, settings: TrackSettings, report: Report
+) -> TrackedClip:
+    """Track with progress in words. The folder is whole when this returns, else as it was."""
+    check_size(settings.size)
+    report("Starting the tracker", 0.0)
+    from ..tracking import track as track_footage
+
+    def staged(stage: str, fraction: float) -> None:
+        low, high = STAGES[stage]
+        report(f"Tracking: {stage}", low + (high - low) * min(fraction, 1.0))
+
+    return track_footage(source, output, settings, staged)
+
+
+def clip_warnings(clip: TrackedClip) -> list[str]:
+    """What tracking found wanting in the footage, in words."""
+    return list(clip.info.get("quality", {}).get("warnings", []))
+
+
+def check_size(size: int) -> None:
+    """Raise LikenessError unless images of this size can be worked with."""
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise LikenessError(
+            f"A size of {size} pixels is not possible.", f"Give {SIZES[0]} to {SIZES[1]}."
+        )

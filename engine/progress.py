@@ -1,0 +1,45 @@
+"""Progress of a job: stages in words, one fraction for the whole, an honest time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from .api.messages import Message
+
+Report = Callable[[str, float], None]
+"""report(stage, fraction 0..1); it may raise Cancelled."""
+
+EVERY_SECONDS = 0.1
+KNOWN_FROM = 0.02
+"""Below this share of the job its length is a guess that is not told."""
+
+
+def span(report: Report, low: float, high: float) -> Report:
+    """A report for a part of a job: its 0..1 becomes low..high of the whole."""
+    return lambda stage, fraction: report(stage, low + (high - low) * min(max(fraction, 0), 1))
+
+
+class ProgressEvents:
+    """Turns reports into progress events: never backwards, at most ten a second."""
+
+    def __init__(self, emit: Callable[[Message], None]) -> None:
+        self._emit = emit
+        self._started = time.monotonic()
+        self._stage, self._fraction, self._told = "", 0.0, -EVERY_SECONDS
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        now = time.monotonic() - self._started
+        self._fraction = max(self._fraction, fraction)
+        if stage == self._stage and now - self._told < EVERY_SECONDS:
+            return
+        self._stage, self._told = stage, now
+        left = now * (1 - self._fraction) / self._fraction if self._fraction > KNOWN_FROM else None
+        self._emit(
+            {
+                "event": "progress",
+                "stage": stage,
+                "fraction": round(self._fraction, 4),
+                "seconds_left": None if left is None else round(left, 1),
+            }
+        )
