@@ -64,6 +64,7 @@ def build(engine: str = "CYCLES", view_transform: str = "Standard") -> bpy.types
     bpy.ops.mesh.primitive_uv_sphere_add(radius=RADIUS)
     head = bpy.context.object
     head.name, head[MARK], head.visible_camera = "Head", True, False
+    head.display_type = "BOUNDS"  # as character.py leaves a proxy head
     _cube("Front", (0.06, -0.25, 0.0), 0.06, (0.0, 0.0, 1.0))
     _cube("Behind", (-0.12, 0.25, 0.0), 0.2, (0.0, 1.0, 0.0))
     bpy.ops.object.camera_add(location=(0, -1, 0), rotation=(np.pi / 2, 0, 0))

@@ -137,8 +137,9 @@ def test_an_avatar_hidden_from_renders_is_not_drawn(tmp_path):
     assert stage.shoot(scene, tmp_path)[centre][:3] == pytest.approx([0, 0, 0], abs=0.01)
 
 
-def test_the_proxy_casts_its_shadow_without_being_seen(tmp_path):
-    scene = stage.build()
+@pytest.mark.parametrize("engine", stage.ENGINES)
+def test_the_proxy_casts_its_shadow_without_being_seen(engine, tmp_path):
+    scene = stage.build(engine)
     bpy.ops.mesh.primitive_plane_add(size=4, location=(0, 0, -0.12))
     bpy.ops.object.light_add(type="SUN")
     under, beside = (0, -0.02, -0.12), (0.15, -0.02, -0.12)
