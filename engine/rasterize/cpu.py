@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..gaussians import Cameras, Gaussians
-from . import cpu_binning, cpu_blending, cpu_projection
+from . import cpu_binning, cpu_blending, cpu_projection, cpu_projection_backward
+from .semantics import FRUSTUM_MARGIN
 
 TILE = cpu_projection.TILE
 _CHUNK = 3  # channels blended at a time
@@ -66,9 +67,17 @@ def _flat(value: Tensor) -> NDArray[np.float32]:
     return value.detach().flatten(0, 1).numpy()
 
 
-def _camera_arrays(cameras: Cameras) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    viewmats, Ks = (m.detach().to("cpu", torch.float64).contiguous() for m in cameras[:2])
-    return viewmats.numpy(), Ks.numpy()
+def _camera_arrays(cameras: Cameras) -> tuple[NDArray[np.float64], ...]:
+    """View matrices [B, 4, 4], Ks [B, 3, 3], and the slopes x/z and y/z that bound the Jacobian."""
+    viewmats, Ks = (
+        matrix.detach().to("cpu", torch.float64).contiguous().numpy()
+        for matrix in (cameras.viewmats, cameras.Ks)
+    )
+    focal, centre = Ks[:, [0, 1], [0, 1]], Ks[:, :2, 2]
+    size = np.array([cameras.width, cameras.height])
+    margin = FRUSTUM_MARGIN * 0.5 * size / focal
+    frusta = np.stack([-centre / focal - margin, (size - centre) / focal + margin], -1)
+    return viewmats, Ks, frusta.reshape(-1, 4)
 
 
 def _bin(gaussians: Gaussians, cameras: Cameras) -> _Tiles:
@@ -176,7 +185,7 @@ def _pixel_sums(
     """
     d_image, d_alpha, d_depth = upstream
     rows, channels = len(tiles.records), colors.shape[-1]
-    sums = np.zeros((rows, cpu_projection.SUMS), np.float32)
+    sums = np.zeros((rows, cpu_projection_backward.SUMS), np.float32)
     d_colors = torch.empty_like(colors)
 
     def add(parts: Iterable[Tensor], first: int, d_alpha: Tensor) -> None:
@@ -193,12 +202,12 @@ def _pixel_sums(
     for first in range(0, channels, _CHUNK):
         add((colors, image, d_image), first, d_alpha if first == 0 else torch.zeros_like(alpha))
         width = min(_CHUNK, channels - first)
-        color_sums = torch.from_numpy(sums[:, cpu_projection.RED :][:, :width])
+        color_sums = torch.from_numpy(sums[:, cpu_projection_backward.RED :][:, :width])
         d_colors[..., first : first + width] = color_sums.reshape(*colors.shape[:-1], width)
     if d_depth is not None:
         z = torch.from_numpy(tiles.records[:, cpu_projection.DEPTH, None])
         add((z, depth[..., None], d_depth), 0, torch.zeros_like(alpha))
-        sums[:, cpu_projection.D_DEPTH] = sums[:, cpu_projection.RED]
+        sums[:, cpu_projection_backward.D_DEPTH] = sums[:, cpu_projection_backward.RED]
     return sums, d_colors
 
 
@@ -207,11 +216,11 @@ def _project_backward(
 ) -> tuple[Tensor, ...]:
     """Gradients of means, quats, scales and opacities."""
     inputs = gaussians[:4]
-    gradients = tuple(torch.empty_like(value) for value in inputs)
+    gradients = tuple(torch.zeros_like(value) for value in inputs)
     _run(
-        cpu_projection.project_backward,
+        cpu_projection_backward.project_backward,
         *(_flat(value) for value in inputs),
-        *(*_camera_arrays(cameras), cameras.width, cameras.height, boxes, sums),
+        *(*_camera_arrays(cameras), boxes, sums),
         *(_flat(value) for value in gradients),
     )
     return gradients

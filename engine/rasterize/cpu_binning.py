@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .cpu_projection import BLUE, GREEN, RED
+from .cpu_projection_backward import BLUE, GREEN, RED
 from .jit import EXACT_MATH, device, kernel, next_index
 
 _DIGIT = 2048  # 11 bits; three digits cover a float's 32
 _DIGIT_BITS = 11
 
-SLOT = 9  # numbers per pair: the sums that `cpu_projection` names, without D_DEPTH
+SLOT = 9  # numbers per pair: the sums that `cpu_projection_backward` names, without D_DEPTH
 _BLOCK = 512
 
 

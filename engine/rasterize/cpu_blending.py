@@ -59,7 +59,9 @@ def _blend_rows(state, begin, end, x, y, xx, xy, yy, log2_opacity, red, green, b
 
 
 @device(VECTOR_MATH)
-def _blend_rows_backward(state, begin, end, x, y, xx, xy, yy, log2_opacity, red, green, blue, slot):
+def _blend_rows_backward(
+    state, begin, end, x, y, xx, xy, yy, log2_opacity, red, green, blue, slots, slot
+):
     q, qx, qy, qxx, qxy, qyy = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
     d_red, d_green, d_blue = _ZERO, _ZERO, _ZERO
     for i in range(begin, end):
@@ -89,29 +91,29 @@ def _blend_rows_backward(state, begin, end, x, y, xx, xy, yy, log2_opacity, red,
         d_red += weight * g_red
         d_green += weight * g_green
         d_blue += weight * g_blue
-    slot[0], slot[1], slot[2] = q, qx, qy
-    slot[3], slot[4], slot[5] = qxx, qxy, qyy
-    slot[6], slot[7], slot[8] = d_red, d_green, d_blue
+    slots[slot, 0], slots[slot, 1], slots[slot, 2] = q, qx, qy
+    slots[slot, 3], slots[slot, 4], slots[slot, 5] = qxx, qxy, qyy
+    slots[slot, 6], slots[slot, 7], slots[slot, 8] = d_red, d_green, d_blue
 
 
 @device(VECTOR_MATH)
-def _rows(record, left, top):
+def _rows(records, g, left, top):
     """First and one past the last of the tile's rows that the ellipse reaches in its 16 columns.
 
     The ellipse's topmost and bottommost points lie at -LEAN and +LEAN from its centre; moved into
     the columns of the tile, they give the extent there.
     """
-    first_dx = np.float32(left) + np.float32(0.5) - record[X]
+    first_dx = np.float32(left) + np.float32(0.5) - records[g, X]
     last_dx = first_dx + np.float32(TILE - 1)
-    low_dx = min(last_dx, max(first_dx, -record[LEAN]))
-    high_dx = min(last_dx, max(first_dx, record[LEAN]))
-    level = record[LOG2_OPACITY] + np.float32(_LOG2_255 + 1e-3)
-    xx, half_xy, yy = record[XX], np.float32(0.5) * record[XY], record[YY]
+    low_dx = min(last_dx, max(first_dx, -records[g, LEAN]))
+    high_dx = min(last_dx, max(first_dx, records[g, LEAN]))
+    level = records[g, LOG2_OPACITY] + np.float32(_LOG2_255 + 1e-3)
+    xx, half_xy, yy = records[g, XX], np.float32(0.5) * records[g, XY], records[g, YY]
     low_root = half_xy * low_dx * half_xy * low_dx - yy * (xx * low_dx * low_dx - level)
     high_root = half_xy * high_dx * half_xy * high_dx - yy * (xx * high_dx * high_dx - level)
     if low_root < _ZERO and high_root < _ZERO:
         return np.int64(0), np.int64(0)
-    origin = record[Y] - np.float32(top) - np.float32(0.5)
+    origin = records[g, Y] - np.float32(top) - np.float32(0.5)
     low = origin + (-half_xy * low_dx - math.sqrt(max(low_root, _ZERO))) / yy
     high = origin + (-half_xy * high_dx + math.sqrt(max(high_root, _ZERO))) / yy
     slack = np.float32(0.01)
@@ -187,14 +189,14 @@ def blend(
                 if first_open >= end_open:
                     break
             g = pair_gaussians[pair]
-            r = records[g]
-            first, end = _rows(r, left, top)
+            first, end = _rows(records, g, left, top)
             _blend_rows(
                 state,
                 np.uint64(max(first, first_open) * TILE),
                 np.uint64(max(min(end, end_open), 0) * TILE),
-                r[X], r[Y], r[XX], r[XY], r[YY], r[LOG2_OPACITY],
-                colors[g, 0], colors[g, 1], colors[g, 2], r[DEPTH],
+                records[g, X], records[g, Y], records[g, XX], records[g, XY], records[g, YY],
+                records[g, LOG2_OPACITY], colors[g, 0], colors[g, 1], colors[g, 2],
+                records[g, DEPTH],
             )  # fmt: skip
         for row in range(min(TILE, height - top)):
             for column in range(min(TILE, width - left)):
@@ -262,12 +264,12 @@ def blend_backward(
                 if first_open >= end_open:
                     break
             g = pair_gaussians[pair]
-            r = records[g]
-            first, end = _rows(r, left, top)
+            first, end = _rows(records, g, left, top)
             _blend_rows_backward(
                 state,
                 np.uint64(max(first, first_open) * TILE),
                 np.uint64(max(min(end, end_open), 0) * TILE),
-                r[X], r[Y], r[XX], r[XY], r[YY], r[LOG2_OPACITY],
-                colors[g, 0], colors[g, 1], colors[g, 2], slots[pair_slots[pair]],
+                records[g, X], records[g, Y], records[g, XX], records[g, XY], records[g, YY],
+                records[g, LOG2_OPACITY], colors[g, 0], colors[g, 1], colors[g, 2],
+                slots, pair_slots[pair],
             )  # fmt: skip

@@ -1,14 +1,16 @@
 """The only file that imports Numba: decorators and intrinsics of which the CPU kernels are made.
 
 Kernels carry explicit signatures, so they are compiled (or read from Numba's cache) when their
-module is imported, never in the middle of a call. Numba's cache notices a change of the kernel's
-own file only: after an edit of this file, delete the ``__pycache__`` folder beside it.
+module is imported, never in the middle of a call.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -28,10 +30,20 @@ VECTOR_MATH = {"reassoc", "contract", "arcp", "nsz"}
 EXACT_MATH = {"contract"}
 
 
+@cache
+def _sources_digest() -> str:
+    """In the cache's file names, since Numba notices a change of the kernel's own file only."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def kernel(signature: str, math: set[str]) -> Callable[[Callable[..., None]], Any]:
     """Compile for one signature; cached where Numba finds a folder. Runs without the GIL."""
 
     def compile_kernel(function: Callable[..., None]) -> Any:
+        function.__qualname__ += f"_{_sources_digest()}"
         options: Any = {"nogil": True, "fastmath": math, "error_model": "numpy"}
         try:
             return _njit(signature, cache=True, **options)(function)
@@ -45,8 +57,8 @@ def kernel(signature: str, math: set[str]) -> Callable[[Callable[..., None]], An
 
 
 def device(math: set[str]) -> Callable[[Callable[..., Any]], Any]:
-    """A function that kernels call; LLVM inlines it."""
-    return _njit(nogil=True, fastmath=math, error_model="numpy")
+    """A function that kernels call, inlined."""
+    return _njit(nogil=True, fastmath=math, error_model="numpy", forceinline=True)
 
 
 @_intrinsic
