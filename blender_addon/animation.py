@@ -191,3 +191,56 @@ def _assign(owner: bpy.types.ID, action: bpy.types.Action, slot: bpy.types.Actio
     data = owner.animation_data_create()
     data.action = action
     data.action_slot = slot
+
+
+def use_performance(scene: bpy.types.Scene, proxy: bpy.types.Object) -> bpy.types.Action | None:
+    """Make the performance the avatar's active Action, from the one it has or anew."""
+    action = proxy.likeness.action
+    if action is None:
+        return add_performance(scene, proxy)
+    for owner in _animated(proxy):
+        _assign(owner, action, _slot_of(action, owner))
+    return action
+
+
+def plays_performance(proxy: bpy.types.Object) -> bool:
+    """Whether the performance is the active Action of the avatar's keys or rig."""
+    action = proxy.likeness.action
+    return action is not None and any(
+        owner.animation_data is not None and owner.animation_data.action == action
+        for owner in _animated(proxy)
+    )
+
+
+def layer_performance(proxy: bpy.types.Object) -> None:
+    """Move the performance to an NLA track, so that the active Action is free for keyframes on top."""
+    action = proxy.likeness.action
+    for owner in _animated(proxy):
+        data = owner.animation_data
+        if data is None or data.action != action:
+            continue
+        slot = data.action_slot
+        data.action = None
+        track = data.nla_tracks.new()
+        track.name = action.name
+        strip = track.strips.new(action.name, FIRST_FRAME, action)
+        strip.action_slot = slot
+        strip.extrapolation = "HOLD"
+
+
+def clear_performance(proxy: bpy.types.Object) -> None:
+    """Take the performance off the avatar; its Action stays with the avatar."""
+    for owner in _animated(proxy):
+        data = owner.animation_data
+        if data is not None and data.action == proxy.likeness.action:
+            data.action = None
+
+
+def _animated(proxy: bpy.types.Object) -> list[bpy.types.ID]:
+    """What a performance animates: shape keys and rig."""
+    return [owner for owner in (proxy.data.shape_keys, find_rig(proxy)) if owner is not None]
+
+
+def _slot_of(action: bpy.types.Action, owner: bpy.types.ID) -> bpy.types.ActionSlot:
+    kind = "KEY" if isinstance(owner, bpy.types.Key) else "OBJECT"
+    return next(slot for slot in action.slots if slot.target_id_type == kind)

@@ -71,6 +71,14 @@ def count_of_level(avatar: BakedAvatar, level: int) -> int:
     return avatar.levels[min(level, len(avatar.levels) - 1)]
 
 
+def shown_count(obj: bpy.types.Object) -> int:
+    """Gaussians that the viewport shows of an avatar; 0 if it is damaged."""
+    try:
+        return count_of_level(read(obj), obj.likeness.level)
+    except LikenessError:
+        return 0
+
+
 def evaluate(
     obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, level: int = 0
 ) -> GaussianArrays:

@@ -5,6 +5,24 @@ from __future__ import annotations
 import bpy
 
 from ..engine.api.settings import METHODS, PRESETS
+from . import avatar_object
+
+
+def _active_row(_: bpy.types.PropertyGroup) -> int:
+    """Row of the active avatar in the file's objects; the list follows the selection."""
+    avatar = avatar_object.find_avatar(bpy.context.object)
+    return bpy.data.objects.find(avatar.name) if avatar is not None else -1
+
+
+def _choose_row(_: bpy.types.PropertyGroup, row: int) -> None:
+    obj = bpy.data.objects[row]
+    layer = bpy.context.view_layer
+    if obj.name not in layer.objects or bpy.context.mode != "OBJECT":
+        return
+    for other in bpy.context.selected_objects:
+        other.select_set(False)
+    obj.select_set(True)
+    layer.objects.active = obj
 
 
 class LikenessAvatar(bpy.types.PropertyGroup):
@@ -59,6 +77,8 @@ class LikenessScene(bpy.types.PropertyGroup):
         name="Active Avatar",
         description="Row of the avatar list",
         options={"HIDDEN", "SKIP_SAVE"},
+        get=_active_row,
+        set=_choose_row,
     )
 
 

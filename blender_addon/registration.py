@@ -5,32 +5,71 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import avatar_object, properties, viewport
+from ..operators import animate, avatars, capture, import_avatar, reconstruct, setup
+from ..operators import render as render_operators
+from ..panels import avatars as avatars_panel
+from ..panels import create as create_panel
+from ..panels import render as render_panel
+from . import (
+    avatar_layer,
+    avatar_object,
+    jobs,
+    preferences,
+    properties,
+    render_engine,
+    render_settings,
+    viewport,
+)
 
-_MODULES = (properties,)
+_WITH_CLASSES = (
+    properties,
+    preferences,
+    render_settings,
+    render_engine,
+    setup,
+    capture,
+    reconstruct,
+    import_avatar,
+    avatars,
+    animate,
+    render_operators,
+    create_panel,
+    avatars_panel,
+    render_panel,
+)
 
 
 @persistent
 def _forget_file(*_: object) -> None:
     """What was read from one file means nothing in the next."""
+    jobs.close()
     avatar_object.forget()
     viewport.forget()
 
 
 def register() -> None:
-    for module in _MODULES:
+    for module in _WITH_CLASSES:
         for cls in module.classes:
             bpy.utils.register_class(cls)
     properties.register_properties()
-    bpy.app.handlers.load_post.append(_forget_file)
+    render_settings.register_properties()
+    avatar_layer.register_handlers()
+    bpy.types.TOPBAR_MT_file_import.append(import_avatar.draw_menu)
+    bpy.types.TOPBAR_MT_file_import.append(capture.draw_menu)
+    bpy.app.handlers.load_pre.append(_forget_file)
     viewport.register()
 
 
 def unregister() -> None:
     viewport.unregister()
-    bpy.app.handlers.load_post.remove(_forget_file)
+    bpy.app.handlers.load_pre.remove(_forget_file)
+    bpy.types.TOPBAR_MT_file_import.remove(capture.draw_menu)
+    bpy.types.TOPBAR_MT_file_import.remove(import_avatar.draw_menu)
+    avatar_layer.unregister_handlers()
+    jobs.close()
     avatar_object.forget()
+    render_settings.unregister_properties()
     properties.unregister_properties()
-    for module in reversed(_MODULES):
+    for module in reversed(_WITH_CLASSES):
         for cls in reversed(module.classes):
             bpy.utils.unregister_class(cls)

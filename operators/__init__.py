@@ -1,0 +1,1 @@
+"""Buttons: each checks, calls one function, reports. One file per verb."""

@@ -1,0 +1,1 @@
+"""The Likeness tab. Panels draw only."""

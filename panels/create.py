@@ -1,0 +1,80 @@
+"""Create an avatar: footage, method, preset, the work under way. Draws only."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..blender_addon import jobs
+from ..engine.api.settings import METHODS
+from ..operators.capture import LIKENESS_OT_import_video
+from ..operators.import_avatar import LIKENESS_OT_import_avatar
+from ..operators.reconstruct import LIKENESS_OT_cancel, LIKENESS_OT_create_avatar
+from ..operators.setup import LIKENESS_OT_set_up_engine
+
+
+class LIKENESS_PT_create(bpy.types.Panel):
+    """From footage to an avatar."""
+
+    bl_idname = "LIKENESS_PT_create"
+    bl_label = "Create"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Likeness"
+    bl_order = 10
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        job = context.window_manager.likeness
+        if job.running:
+            _draw_work(layout, job)
+            return
+        if job.error:
+            _draw_text(layout.box(), job.error, "ERROR")
+        if jobs.engine_python(context) is None:
+            layout.label(text="Making avatars needs the avatar engine", icon="INFO")
+            layout.operator(LIKENESS_OT_set_up_engine.bl_idname, icon="IMPORT")
+        else:
+            _draw_settings(layout, context.scene.likeness)
+        layout.separator()
+        layout.operator(LIKENESS_OT_import_avatar.bl_idname, icon="FILE_FOLDER")
+
+
+def _draw_settings(layout: bpy.types.UILayout, scene: bpy.types.PropertyGroup) -> None:
+    row = layout.row(align=True)
+    row.prop(scene, "footage", text="", placeholder="A video of one head")
+    row.operator(LIKENESS_OT_import_video.bl_idname, text="", icon="FILE_MOVIE")
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    if len(METHODS) > 1:
+        column.prop(scene, "method")
+    else:
+        split = column.row().split(factor=0.4)
+        split.alignment = "RIGHT"
+        split.label(text="Method")
+        split.label(text=METHODS[scene.method].label)
+    column.row().prop(scene, "preset", expand=True)
+    column = layout.column()
+    column.scale_y = 1.5
+    column.operator(LIKENESS_OT_create_avatar.bl_idname, icon="USER")
+
+
+def _draw_work(layout: bpy.types.UILayout, job: bpy.types.PropertyGroup) -> None:
+    layout.progress(factor=job.progress, text=f"{job.stage}  {job.progress:.0%}")
+    row = layout.row()
+    row.label(text=jobs.time_left_text(job.seconds_left))
+    row.operator(LIKENESS_OT_cancel.bl_idname, text="Cancel", icon="X")
+
+
+def _draw_text(layout: bpy.types.UILayout, text: str, icon: str) -> None:
+    """Text broken into lines that the sidebar can show."""
+    line, width = "", 38
+    for word in text.split():
+        if line and len(line) + len(word) >= width:
+            layout.label(text=line, icon=icon)
+            line, icon = "", "BLANK1"
+        line = f"{line} {word}".strip()
+    layout.label(text=line, icon=icon)
+
+
+classes = (LIKENESS_PT_create,)
