@@ -52,7 +52,7 @@ def test_fields_that_do_not_fit_together_are_named():
     scene, cameras = random_gaussians(2, 5), random_cameras(2, 8, 8)
     with pytest.raises(ValueError, match=r"scales have shape \(2, 4, 3\), expected \(2, 5, 3\)"):
         rasterize(scene._replace(scales=scene.scales[:, :4]), cameras)
-    with pytest.raises(ValueError, match="quats have shape"):
+    with pytest.raises(ValueError, match="means have shape"):
         rasterize(random_gaussians(3, 5), cameras)
     with pytest.raises(ValueError, match="backgrounds have shape"):
         rasterize(scene, cameras, torch.zeros(3))
