@@ -225,6 +225,9 @@ def layer_performance(proxy: bpy.types.Object) -> None:
         track.name = action.name
         strip = track.strips.new(action.name, FIRST_FRAME, action)
         strip.action_slot = slot
+        # The strip was measured before it had a slot, that is, without any keyframes.
+        strip.action_frame_start, strip.action_frame_end = action.frame_range
+        strip.frame_start, strip.frame_end = action.frame_range
         strip.extrapolation = "HOLD"
 
 
