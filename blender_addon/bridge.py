@@ -59,10 +59,10 @@ class Engine:
     def send(self, do: str, **arguments: Any) -> int:
         """Send a request and return its id. A failure arrives as an error event, by `poll`."""
         request_id = next(self._ids)
-        self._pending.add(request_id)
         try:
             self.start()
             assert self._child is not None
+            self._pending.add(request_id)
             self._child.write({"id": request_id, "do": do, **arguments})
         except OSError as error:
             words = f"The avatar engine cannot be started: {error.strerror or error}."
