@@ -79,7 +79,14 @@ class LikenessAvatarsGPU(_AvatarEngine, bpy.types.RenderEngine):
     bl_use_gpu_context = True
 
     def draw_splats(self, avatars: Avatars, view: View) -> SplatImage:
-        return splat_shader.rasterize(avatars.gaussians, view, avatars.sharpness, avatars.footprint)
+        try:
+            return splat_shader.rasterize(
+                avatars.gaussians, view, avatars.sharpness, avatars.footprint
+            )
+        finally:
+            if bpy.app.background:
+                # The context ends with this call; freeing the shader later aborts Blender 4.5.
+                splat_shader.forget()
 
 
 def gather(depsgraph: bpy.types.Depsgraph, settings: LikenessRenderSettings) -> Avatars:

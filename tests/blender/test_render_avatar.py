@@ -1,0 +1,84 @@
+"""A whole avatar through Blender's renderer: the pixels the engine's mathematics promise."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+from likeness.blender_addon import avatar_layer, avatar_object, cpu_splats, importing
+from likeness.blender_addon.coordinates import FLIP_CAMERA
+
+from tests.blender import render_stage as stage
+from tests.blender import synthetic
+
+
+@pytest.fixture
+def avatar():
+    return synthetic.make_avatar(frames=3)
+
+
+@pytest.fixture
+def scene(avatar):
+    """The avatar with its performance, filmed as its footage was, before nothing."""
+    importing.add(bpy.context, avatar, performance=True, match_scene=True)
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = 1
+    scene.render.dither_intensity = 0
+    scene.view_settings.view_transform = "Standard"
+    avatar_layer.set_up(scene)
+    return scene
+
+
+def promised(avatar, index: int) -> np.ndarray:
+    """[H, W, 4] premultiplied, rows from the bottom: the engine's pose of a tracked frame."""
+    performance = avatar.performance
+    K, width, height = performance.K, performance.width, performance.height
+    window = np.zeros((4, 4))
+    window[0, 0], window[0, 2] = 2 * K[0, 0] / width, 1 - 2 * K[0, 2] / width
+    window[1, 1], window[1, 2] = 2 * K[1, 1] / height, 2 * K[1, 2] / height - 1
+    window[2, 2] = window[3, 2] = -1
+    view = cpu_splats.View(FLIP_CAMERA @ performance.viewmat, window, width, height)
+    pose = avatar.pose(performance.params[index])
+    footprint = avatar_object.footprint(bpy.data.objects[avatar.name])
+    return cpu_splats.rasterize(pose, view, 50.0, footprint).color
+
+
+def test_rendered_frames_are_the_tracked_poses_in_the_footages_camera(avatar, scene, tmp_path):
+    scene.render.filepath = f"{tmp_path}/frame_"
+    first = scene.frame_start
+    scene.frame_end = first + 2
+    bpy.ops.render.render(animation=True)
+    frames = [stage.picture(f"{tmp_path}/frame_{first + n:04d}.png") for n in range(3)]
+    for index, seen in enumerate(frames):
+        expected = promised(avatar, index)
+        # Half-transparent edges are blended with the black of the world in light, not in sRGB.
+        solid = expected[..., 3] > 0.99
+        assert solid.sum() > 3000
+        assert np.abs(seen[solid] - expected[solid]).mean() < 0.004
+        assert (seen[expected[..., 3] == 0][:, :3] == 0).all()
+    assert np.abs(frames[2] - frames[0]).mean() > 0.02
+
+
+def test_a_keyed_slider_reaches_the_rendered_frame(avatar, scene, tmp_path):
+    proxy = bpy.data.objects[avatar.name]
+    still = stage.shoot(scene, tmp_path)
+    key = proxy.data.shape_keys.key_blocks["reduced.00"]
+    key.value = 1.0
+    key.keyframe_insert("value", frame=scene.frame_current)
+    key.value = 0.0  # what is keyed counts, not what the slider was left at
+    moved = stage.shoot(scene, tmp_path)
+    assert np.abs(moved - still).max() > 0.1
+
+
+def test_fewer_gaussians_are_drawn_at_a_higher_level(avatar, scene, tmp_path):
+    every = stage.shoot(scene, tmp_path)
+    scene.likeness_render.level = 2
+    quarter = stage.shoot(scene, tmp_path)
+    assert 0 < quarter[..., :3].sum() < 0.9 * every[..., :3].sum()
+
+
+def test_a_modifier_that_breaks_the_proxy_stops_the_avatar_not_the_render(avatar, scene, tmp_path):
+    bpy.data.objects[avatar.name].modifiers.new("Subdivision", "SUBSURF")
+    seen = stage.shoot(scene, tmp_path)
+    assert not seen[..., :3].any()
