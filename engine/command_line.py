@@ -231,9 +231,9 @@ def _info(options: argparse.Namespace) -> None:
 
 def _heads(options: argparse.Namespace) -> None:
     from .heads.builtin import builtin_head
-    from .heads.sheet import write_sheet
+    from .heads.sheet import head_sheet
 
-    write_sheet(Path(options.sheet), builtin_head())
+    head_sheet(builtin_head(), Path(options.sheet))
     print(options.sheet)
 
 
