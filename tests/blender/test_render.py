@@ -129,6 +129,15 @@ def test_both_devices_make_the_same_picture(tmp_path):
     assert np.abs(pictures["GPU"] - pictures["CPU"]).mean() < 0.002
 
 
+def test_a_transparent_film_is_opaque_where_the_avatar_is(tmp_path):
+    scene = stage.build()
+    scene.render.film_transparent = True
+    avatar_layer.set_up(scene)
+    seen = stage.shoot(scene, tmp_path)
+    assert seen[stage.pixel_of(scene, (0, -0.1, 0.05))] == pytest.approx([*stage.SKIN, 1], abs=0.01)
+    assert seen[stage.pixel_of(scene, (0.18, 0, 0.1))][3] == 0
+
+
 def test_an_avatar_hidden_from_renders_is_not_drawn(tmp_path):
     scene = stage.build()
     avatar_layer.set_up(scene)

@@ -23,7 +23,7 @@ def scene(avatar):
     importing.add(bpy.context, avatar, performance=True, match_scene=True)
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
-    scene.cycles.samples = 1
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
     scene.render.dither_intensity = 0
     scene.view_settings.view_transform = "Standard"
     avatar_layer.set_up(scene)
