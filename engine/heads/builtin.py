@@ -9,11 +9,12 @@ import numpy as np
 from ..api.head import JOINTS, HeadModel
 from . import landmarks as lm
 from .builtin_identity import identity_deltas
-from .builtin_shapes import EXPRESSIONS, JAW_HINGE, JAW_OPEN_ANGLE, expression_deltas
-from .builtin_surface import EYE_CENTRE, EYE_COLUMNS, IRIS_RING, NECK_RINGS, build_surface
+from .builtin_inside import EYE_COLUMNS, IRIS_RING
+from .builtin_proportions import EYE_CENTRE, JAW_HINGE, NECK_JOINT, NECK_RINGS, SWEEP_RINGS
+from .builtin_shapes import EXPRESSIONS, JAW_OPEN_ANGLE, expression_deltas
+from .builtin_surface import build_surface
 from .surface import Surface
 
-NECK_JOINT = np.array([0.0, -35.0, -25.0])
 REGIONS = (
     "skin", "lips", "eyelids", "mouth", "teeth", "tongue", "eyeballs", "scalp", "ears", "neck",
     "shoulders",
@@ -104,7 +105,7 @@ def part_points(surface: Surface, prefix: str) -> np.ndarray:
 def joint_regressor(surface: Surface) -> np.ndarray:
     """[5, V]: how joints move when identity moves the vertices (the root never does)."""
     regressor = np.zeros((len(JOINTS), surface.count))
-    nape = surface.parts["cranium_16"]
+    nape = surface.parts[f"cranium_{SWEEP_RINGS}"]
     regressor[1, [lm.EAR_LEFT, lm.EAR_RIGHT, nape[len(nape) // 2]]] = 1 / 3
     regressor[2, [lm.EAR_LEFT, lm.EAR_RIGHT]] = 1 / 2
     for joint, side in ((3, "left"), (4, "right")):

@@ -68,13 +68,17 @@ def _neck(points: np.ndarray) -> np.ndarray:
 
 
 def _ear(points: np.ndarray) -> np.ndarray:
-    return _step(np.abs(points[:, 0]), 64, 74) * _step(points[:, 1], -75, -35) * _bump(
-        points, (80, 0, -20), 45
+    return (
+        _step(np.abs(points[:, 0]), 64, 74)
+        * _step(points[:, 1], -75, -35)
+        * _bump(points, (80, 0, -20), 45)
     )
 
 
 def _lower_face(points: np.ndarray) -> np.ndarray:
-    return _step(-points[:, 1], 10, 75) * _step(points[:, 1], -135, -95) * _step(points[:, 2], -30, 20)
+    return (
+        _step(-points[:, 1], 10, 75) * _step(points[:, 1], -135, -95) * _step(points[:, 2], -30, 20)
+    )
 
 
 FIELDS: dict[str, Field] = {
@@ -84,13 +88,17 @@ FIELDS: dict[str, Field] = {
     "headDepth": _scale((0, 0, 0), (0, 0, 0.06), _head),
     "skullWidth": _scale((0, 0, 0), (0.07, 0, 0), _skull),
     "skullHeight": _scale((0, 45, 0), (0, 0.1, 0), lambda p: _step(p[:, 1], 40, 70)),
-    "skullDepth": _scale((0, 0, -10), (0, 0, 0.1), lambda p: _step(-p[:, 2], 10, 60) * _step(p[:, 1], -90, -30)),
+    "skullDepth": _scale(
+        (0, 0, -10), (0, 0, 0.1), lambda p: _step(-p[:, 2], 10, 60) * _step(p[:, 1], -90, -30)
+    ),
     "foreheadForward": _push((0, 55, 66), 30, (0, 0, 4)),
     "foreheadWidth": _push((50, 48, 48), 24, (4, 0, 0)),
     "templeWidth": _push((62, 25, 30), 22, (4, 0, 0)),
     "jawWidth": _scale((0, 0, 0), (0.1, 0, 0), _lower_face),
     "jawAngle": _push((60, -50, 12), 24, (4, -3, 0)),
-    "jawLength": _scale((0, -50, 0), (0, 0.14, 0), lambda p: _step(-p[:, 1], 50, 90) * _lower_face(p)),
+    "jawLength": _scale(
+        (0, -50, 0), (0, 0.14, 0), lambda p: _step(-p[:, 1], 50, 90) * _lower_face(p)
+    ),
     "chinForward": _push((0, -88, 70), 24, (0, 0, 5)),
     "chinHeight": _push((0, -92, 66), 22, (0, -5, 0)),
     "chinWidth": _push((18, -88, 60), 18, (4, 0, 0)),
@@ -117,15 +125,19 @@ FIELDS: dict[str, Field] = {
     "lowerLipFullness": _push((0, -59, 80), 10, (0, -1.8, 1.8)),
     "philtrum": _push((0, -38, 80), 11, (0, 0, 2)),
     "earSize": _scale((74, -5, -10), (0, 0.16, 0.16), _ear),
-    "earOut": lambda points: _ear(points) * _step(-points[:, 2], 8, 38) * np.stack(
-        [6 * np.sign(points[:, 0]), 0 * points[:, 0], 0 * points[:, 0]], 1
+    "earOut": lambda points: (
+        _ear(points)
+        * _step(-points[:, 2], 8, 38)
+        * np.stack([6 * np.sign(points[:, 0]), 0 * points[:, 0], 0 * points[:, 0]], 1)
     ),
     "earHeight": lambda points: _ear(points) * (0, 5, 0),
     "neckWidth": _scale((0, 0, -33), (0.12, 0, 0.12), _neck),
     "neckLength": lambda points: _torso(points) * (0, -10, 0),
     "neckForward": lambda points: _torso(points) * (0, 0, -8),
     "shoulderWidth": _scale((0, 0, 0), (0.1, 0, 0), _torso),
-    "shoulderHeight": lambda points: _torso(points) * _step(np.abs(points[:, 0]), 40, 150) * (0, 12, 0),
+    "shoulderHeight": lambda points: (
+        _torso(points) * _step(np.abs(points[:, 0]), 40, 150) * (0, 12, 0)
+    ),
 }
 
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from . import landmarks as lm
-from .builtin_surface import EYE_CENTRE, LID_RADIUS, NECK_RINGS
+from .builtin_proportions import EYE_CENTRE, JAW_HINGE, LID_RADIUS, NECK_RINGS
 from .sculpt_table import BOTH, LEFT, MOUTH_LEFT, Sculpt
 from .surface import Surface
 
-JAW_HINGE = np.array([0.0, -5.0, 6.0])
 JAW_OPEN_ANGLE = np.deg2rad(14.0)  # about 27 mm at the chin
 
 EXPRESSIONS = (
@@ -65,7 +64,9 @@ class Sculptor:
             adjacent[self.faces[:, a], self.faces[:, b]] = 1
         held = np.ones(count, bool)
         held[self.skin] = False
-        inside = [index for name, index in self.parts.items() if name.startswith(("mouth", "lid_rim"))]
+        inside = [
+            index for name, index in self.parts.items() if name.startswith(("mouth", "lid_rim"))
+        ]
         adjacent[:, np.concatenate(inside)] = 0  # they follow the skin, not the other way round
         adjacent = np.maximum(adjacent, adjacent.T)[np.ix_(self.skin, np.arange(count))]
         adjacent[:, np.concatenate(inside)] = 0
@@ -128,15 +129,25 @@ class Sculptor:
     def sculpted(self, sculpt: Sculpt) -> np.ndarray:
         handles = {vertex: np.array(shift) for vertex, shift in sculpt.points.items()}
         if sculpt.lips:
-            places = np.array(sorted(sculpt.lips))
-            shifts = np.array([sculpt.lips[place] for place in places])
-            for column in range(20):
-                shift = [np.interp(column, places, axis, period=20) for axis in shifts.T]
-                for loop in LIP_LOOPS:
-                    handles[int(loop[column])] = np.array(shift)
+            for loop, shifts in zip(LIP_LOOPS, self._lip_shifts(sculpt), strict=True):
+                handles |= {int(vertex): shift for vertex, shift in zip(loop, shifts, strict=True)}
         return self.carried(self.spread(handles, sculpt.reach))
 
-    def jaw_motion(self, turn: float = 0.0, shift: tuple[float, float, float] = (0, 0, 0)) -> np.ndarray:
+    @staticmethod
+    def _lip_shifts(sculpt: Sculpt) -> np.ndarray:
+        """Shifts [4, 20, 3] of the lip loops, from inner to outer."""
+        places = np.array(sorted(sculpt.lips))
+        known = np.array([sculpt.lips[place] for place in places])
+        columns = np.arange(20)
+        shifts = np.stack([np.interp(columns, places, axis, period=20) for axis in known.T], -1)
+        together = (shifts + shifts[(20 - columns) % 20]) / 2
+        # The lips' contact reaches one loop forwards, half as strictly.
+        seal = np.array([1.0, 0.7, 0.3, 0.0])[:, None, None] * sculpt.sealed
+        return shifts + seal * (together - shifts)
+
+    def jaw_motion(
+        self, turn: float = 0.0, shift: tuple[float, float, float] = (0, 0, 0)
+    ) -> np.ndarray:
         """The field [V, 3] of a jaw turned by `turn` radians about its hinge and shifted by mm."""
         offset = self.points - JAW_HINGE
         cosine, sine = np.cos(turn), np.sin(turn)
@@ -160,13 +171,14 @@ class Sculptor:
         return self.carried(self._off_the_ball(field))
 
     def _off_the_ball(self, field: np.ndarray) -> np.ndarray:
-        """Push face points that a field would carry into the left eyeball back onto the lid's path."""
+        """Push what a field would carry into the left eyeball back out to where lids slide."""
         face = self.parts["face"]
-        place = self.points[face] + field[face] - EYE_CENTRE
+        rest = self.points[face] - EYE_CENTRE
+        limit = np.minimum(LID_RADIUS, np.linalg.norm(rest, axis=1, keepdims=True))
+        place = rest + field[face]
         distance = np.linalg.norm(place, axis=1, keepdims=True)
-        moved = np.abs(field[face]).sum(1, keepdims=True) > 1e-9
-        short = moved & (distance < LID_RADIUS) & (place[:, 2:] > 0)
-        field[face] += np.where(short, place * (LID_RADIUS / distance - 1), 0)
+        short = (distance < limit) & (place[:, 2:] > 0)
+        field[face] += np.where(short, place * (limit / distance - 1), 0)
         return field
 
     def mirrored(self, field: np.ndarray) -> np.ndarray:

@@ -90,3 +90,9 @@ def square_uvs(radii: Sequence[float] | np.ndarray, columns: int, box: Rectangle
     direction /= np.abs(direction).max(-1, keepdims=True)
     centre, half = np.array([u0 + u1, v0 + v1]) / 2, np.array([u1 - u0, v1 - v0]) / 2
     return centre + np.asarray(radii, float)[:, None, None] * direction * half
+
+
+def mirrored(box: Rectangle) -> Rectangle:
+    """The same box filled from right to left, for a part that is another one's mirror image."""
+    u0, v0, u1, v1 = box
+    return u1, v0, u0, v1
