@@ -15,7 +15,7 @@ from ..engine.api.errors import LikenessError
 from ..engine.api.head import HeadParams
 from ..engine.api.rotations import rotvec_from_matrix
 from . import payload
-from .carrier import Carrier, transform
+from .carrier import Carrier, similarity, stretch
 from .coordinates import vectors_to_head
 
 BONES = {
@@ -103,8 +103,19 @@ def evaluate(
         carrier = _carriers.get((source, count))
         if carrier is None:
             carrier = _carriers[source, count] = Carrier(avatar, count)
-        kept = _posed[slot] = (key, transform(carrier.carry(weights, positions), matrix))
+        kept = _posed[slot] = (key, _carry(carrier, weights, positions, matrix))
     return kept[1]
+
+
+def _carry(
+    carrier: Carrier, weights: np.ndarray, positions: np.ndarray, matrix: np.ndarray
+) -> GaussianArrays:
+    """Gaussians in the world for vertices [V, 3] in the space of an object with this matrix."""
+    size = similarity(matrix)
+    if size is None:
+        return stretch(carrier.carry(weights, positions), matrix)
+    world = positions @ matrix[:3, :3].T + matrix[:3, 3]
+    return carrier.carry(weights, world, size)
 
 
 def footprint(obj: bpy.types.Object) -> float:

@@ -30,6 +30,7 @@ class _Work:
     request: int = 0
     set_up: environment.SetUp | None = None
     avatar_uid: int = 0  # session_uid of the proxy head that previews go to
+    preview_path: str = ""
     preview: str = ""  # path that waits to be shown
     result: str = ""
 
@@ -69,12 +70,19 @@ def create_avatar(context: bpy.types.Context) -> None:
         raise LikenessError(f"There is no footage at {footage}.", "Choose it again.")
     engine = _running_engine(context)
     folder = user_folder() / "avatars"
-    folder.mkdir(parents=True, exist_ok=True)
+    # The tracked clip is kept as long as Blender runs: the next preset starts from it.
+    clips = Path(bpy.app.tempdir) / "likeness"
+    for needed in (folder, clips):
+        needed.mkdir(parents=True, exist_ok=True)
+    output = _unused_path(folder, footage.stem)
     _begin(context, "Starting the avatar engine")
+    _work.preview_path = str(output.with_name(f"{output.stem} preview.likeness"))
     _work.request = engine.send(
         "reconstruct",
-        clip=str(footage),
-        output=str(_unused_path(folder, footage.stem)),
+        source=str(footage),
+        output=str(output),
+        preview=_work.preview_path,
+        clip=str(clips / footage.stem),
         method=settings.method,
         preset=settings.preset,
         device=preferences(context).device,
@@ -112,6 +120,7 @@ def close() -> None:
     if _engine is not None:
         _engine.close()
     _engine = _work = None
+    bpy.context.window_manager.likeness.running = False
 
 
 def wait(context: bpy.types.Context) -> None:
@@ -146,7 +155,8 @@ def _begin(context: bpy.types.Context, stage: str) -> None:
     global _work
     _work = _Work(scene=context.scene.name)
     job = context.window_manager.likeness
-    job.running, job.stage, job.progress, job.seconds_left, job.error = True, stage, 0.0, -1.0, ""
+    job.running, job.stage, job.progress, job.seconds_left = True, stage, 0.0, -1.0
+    job.error = job.notice = ""
     if not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick, first_interval=POLL_SECONDS)
 
@@ -188,6 +198,7 @@ def _follow(job: bpy.types.PropertyGroup, event: dict) -> None:
         _work.preview = event["path"]
     elif kind == "result":
         _work.result = event["path"]
+        job.notice = _report(event)
     elif kind == "cancelled":
         _end(job, "")
     elif kind == "error":
@@ -239,8 +250,17 @@ def _find_avatar(uid: int) -> bpy.types.Object | None:
 
 def _end(job: bpy.types.PropertyGroup, error: str) -> None:
     global _work
+    if _work is not None and _work.preview_path:
+        Path(_work.preview_path).unlink(missing_ok=True)
     _work = None
     job.running, job.error, job.seconds_left = False, error, -1.0
+
+
+def _report(result: dict) -> str:
+    """What a person wants to know of a new avatar: its quality, and what was wrong with the footage."""
+    psnr = (result.get("metrics") or {}).get("psnr")
+    quality = [f"{psnr:.1f} dB on frames that it did not learn from."] if psnr else []
+    return " ".join([*quality, *map(str, result.get("warnings") or ())])
 
 
 def _unused_path(folder: Path, stem: str) -> Path:

@@ -90,9 +90,7 @@ class LikenessJob(bpy.types.PropertyGroup):
     progress: bpy.props.FloatProperty(min=0, max=1, options={"SKIP_SAVE"})
     seconds_left: bpy.props.FloatProperty(default=-1, options={"SKIP_SAVE"})
     error: bpy.props.StringProperty(options={"SKIP_SAVE"})
-    engine: bpy.props.StringProperty(
-        description="What the avatar engine said about itself", options={"SKIP_SAVE"}
-    )
+    notice: bpy.props.StringProperty(options={"SKIP_SAVE"})
 
 
 classes = (LikenessAvatar, LikenessScene, LikenessJob)

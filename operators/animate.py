@@ -70,7 +70,9 @@ class LIKENESS_OT_layer_performance(Explained, bpy.types.Operator):
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         reason = no_avatar_reason(context)
-        if not reason and not animation.plays_performance(avatar_object.find_avatar(context.object)):
+        if not reason and not animation.plays_performance(
+            avatar_object.find_avatar(context.object)
+        ):
             return "The performance is not the avatar's active Action"
         return reason
 
@@ -89,7 +91,9 @@ class LIKENESS_OT_clear_performance(Explained, bpy.types.Operator):
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         reason = no_avatar_reason(context)
-        if not reason and not animation.plays_performance(avatar_object.find_avatar(context.object)):
+        if not reason and not animation.plays_performance(
+            avatar_object.find_avatar(context.object)
+        ):
             return "The performance is not the avatar's active Action"
         return reason
 

@@ -73,7 +73,7 @@ class LIKENESS_PT_avatars(_Tab, bpy.types.Panel):
         if reason:
             layout.label(text=reason, icon="ERROR")
         row = layout.row()
-        row.prop(avatar.likeness, "level")
+        row.prop(avatar.likeness, "level", text="Level")
         row.label(text=f"{avatar_object.shown_count(avatar):,} Gaussians")
 
 

@@ -30,11 +30,12 @@ class LIKENESS_PT_create(bpy.types.Panel):
             return
         if job.error:
             _draw_text(layout.box(), job.error, "ERROR")
+        elif job.notice:
+            _draw_text(layout.box(), job.notice, "INFO")
         if jobs.engine_python(context) is None:
-            layout.label(text="Making avatars needs the avatar engine", icon="INFO")
+            layout.label(text="Needs the avatar engine, once:", icon="INFO")
             layout.operator(LIKENESS_OT_set_up_engine.bl_idname, icon="IMPORT")
-        else:
-            _draw_settings(layout, context.scene.likeness)
+        _draw_settings(layout, context.scene.likeness)
         layout.separator()
         layout.operator(LIKENESS_OT_import_avatar.bl_idname, icon="FILE_FOLDER")
 
@@ -68,6 +69,8 @@ def _draw_work(layout: bpy.types.UILayout, job: bpy.types.PropertyGroup) -> None
 
 def _draw_text(layout: bpy.types.UILayout, text: str, icon: str) -> None:
     """Text broken into lines that the sidebar can show."""
+    layout = layout.column(align=True)
+    layout.scale_y = 0.8
     line, width = "", 38
     for word in text.split():
         if line and len(line) + len(word) >= width:

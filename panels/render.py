@@ -33,6 +33,8 @@ class LIKENESS_PT_render(bpy.types.Panel):
         layout.prop(settings, "device")
         layout.prop(settings, "level")
         layout.prop(settings, "depth_sharpness")
+        if scene.render.use_motion_blur:
+            layout.prop(settings, "motion_samples")
         reason = compositing.inexact_colors_reason(scene)
         if reason:
             layout.label(text=reason, icon="INFO")

@@ -65,7 +65,13 @@ def make_head(rng: np.random.Generator) -> HeadModel:
         expression_names=NAMES,
         expression_deltas=_halves(rng.normal(0, 0.003, (count, len(vertices), 3))),
         joint_positions=np.array(
-            [[0, -0.15, 0], [0, -0.1, -0.02], [0, -0.02, 0.03], [0.03, 0.03, 0.07], [-0.03, 0.03, 0.07]],
+            [
+                [0, -0.15, 0],
+                [0, -0.1, -0.02],
+                [0, -0.02, 0.03],
+                [0.03, 0.03, 0.07],
+                [-0.03, 0.03, 0.07],
+            ],
             np.float32,
         ),
         skin_weights=weights.astype(np.float32),
@@ -147,7 +153,10 @@ def _weight_map(rng: np.random.Generator, blendshapes: int) -> WeightMap:
     sizes = (8, 6, blendshapes)
     return WeightMap(
         tuple(
-            (rng.normal(0, 0.4, (n, m)).astype(np.float32), rng.normal(0, 0.1, n).astype(np.float32))
+            (
+                rng.normal(0, 0.4, (n, m)).astype(np.float32),
+                rng.normal(0, 0.1, n).astype(np.float32),
+            )
             for m, n in zip(sizes, sizes[1:], strict=False)
         )
     )

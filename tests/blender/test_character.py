@@ -78,7 +78,7 @@ def test_eye_look_keys_turn_the_eye_bones_by_thirty_degrees(proxy):
     assert rig.pose.bones["eye.R"].y_axis.z == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("scale", [(2, 2, 2), (-1, 1, 1), (1, 0.5, 3)])
+@pytest.mark.parametrize("scale", [(2, 2, 2), (-1, 1, 1), (-1, -1, -1), (1, 0.5, 3)])
 def test_a_scaled_rig_scales_the_covariances(avatar, proxy, scale):
     rest = avatar_object.evaluate(proxy, bpy.context.evaluated_depsgraph_get())
     proxy.find_armature().scale = scale
@@ -122,7 +122,9 @@ def assert_same_avatar(actual, expected):
     for name in ("base", "deltas"):
         np.testing.assert_array_equal(getattr(actual, name), getattr(expected, name))
     for name in ("face", "barycentric", "tangent"):
-        np.testing.assert_array_equal(getattr(actual.binding, name), getattr(expected.binding, name))
+        np.testing.assert_array_equal(
+            getattr(actual.binding, name), getattr(expected.binding, name)
+        )
     np.testing.assert_array_equal(actual.head.vertices, expected.head.vertices)
     np.testing.assert_array_equal(actual.head.expression_deltas, expected.head.expression_deltas)
     assert actual.levels == expected.levels
@@ -156,7 +158,8 @@ def test_a_duplicate_is_an_avatar_that_moves_alone(avatar, proxy, linked):
     bpy.context.preferences.edit.use_duplicate_armature = True
     bpy.ops.object.duplicate(linked=linked)
     twin = next(o for o in bpy.context.selected_objects if o.type == "MESH")
-    assert twin != proxy and twin.find_armature() != rig
+    assert twin != proxy
+    assert twin.find_armature() != rig
     assert avatar_object.read(twin) is avatar_object.read(proxy)
     twin.find_armature().pose.bones["neck"].rotation_quaternion = (0.9, 0.1, 0.3, 0.2)
     depsgraph = bpy.context.evaluated_depsgraph_get()

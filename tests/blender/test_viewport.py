@@ -1,0 +1,172 @@
+"""Gaussians on the GPU: the same pixels as the NumPy rasteriser, and the right depth in a view.
+
+No window: the viewport's drawing goes into an off-screen buffer with a depth of its own.
+"""
+
+from __future__ import annotations
+
+import bpy
+import gpu
+import numpy as np
+import pytest
+from gpu_extras.batch import batch_for_shader
+from likeness.blender_addon import (
+    avatar_object,
+    character,
+    coordinates,
+    cpu_splats,
+    splat_shader,
+    viewport,
+)
+from likeness.blender_addon.cpu_splats import View
+from likeness.engine.api.baked import GaussianArrays
+from mathutils import Matrix
+
+from tests.blender.synthetic import SKIN, make_avatar
+
+WIDTH, HEIGHT = 120, 90
+SHARPNESS = 200.0
+
+
+@pytest.fixture(autouse=True)
+def graphics():
+    """A GPU context in background mode."""
+    if hasattr(gpu, "init"):
+        gpu.init()
+        return
+    render = bpy.context.scene.render  # before 5.2 a first render makes the context
+    render.engine = "BLENDER_WORKBENCH"
+    render.resolution_x = render.resolution_y = 8
+    bpy.ops.object.camera_add()
+    bpy.context.scene.camera = bpy.context.object
+    bpy.ops.render.render()
+    bpy.data.objects.remove(bpy.context.object)
+
+
+def view_from_front(orthographic=False, distance=0.6):
+    """Looks along +y at the origin; off-centre, to see that shift is honoured."""
+    view = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, -distance], [0, 0, 0, 1.0]])
+    focal, near, far = 2.5, 0.01, 10.0
+    window = np.zeros((4, 4))
+    window[0, 0], window[1, 1] = focal, focal * WIDTH / HEIGHT
+    if orthographic:
+        window[:2, :2] *= 2
+        window[2, 2], window[2, 3], window[3, 3] = -2 / (far - near), -1, 1
+    else:
+        window[0, 2], window[1, 2] = 0.1, -0.05
+        window[2, 2] = -(far + near) / (far - near)
+        window[2, 3] = -2 * far * near / (far - near)
+        window[3, 2] = -1
+    return View(view, window, WIDTH, HEIGHT)
+
+
+def cloud(count=1500, seed=0):
+    rng = np.random.default_rng(seed)
+    quats = rng.normal(size=(count, 4))
+    return GaussianArrays(
+        means=rng.normal(0, 0.05, (count, 3)).astype(np.float32),
+        quats=(quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
+        scales=np.exp(rng.normal(-5.3, 0.5, (count, 3))).astype(np.float32),
+        opacities=rng.uniform(0.05, 0.95, count).astype(np.float32),
+        colors=rng.uniform(0, 1, (count, 3)).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("orthographic", [False, True])
+def test_the_gpu_draws_what_the_numpy_rasteriser_draws(orthographic):
+    view = view_from_front(orthographic)
+    drawn = splat_shader.rasterize(cloud(), view, SHARPNESS)
+    exact = cpu_splats.rasterize(cloud(), view, SHARPNESS)
+    difference = np.abs(drawn.color - exact.color)
+    assert exact.color[..., 3].max() > 0.9
+    assert difference.mean() < 2e-4
+    assert np.quantile(difference, 0.999) < 0.01  # depths within 2^-16 of the range may swap
+    solid = exact.color[..., 3] > 0.5
+    assert np.abs(drawn.depth - exact.depth)[solid].max() < 1e-3
+
+
+def test_a_single_gaussian_is_its_closed_form():
+    one = GaussianArrays(
+        means=np.float32([[0.02, 0, -0.01]]),
+        quats=np.float32([[1, 0, 0, 0]]),
+        scales=np.full((1, 3), 0.01, np.float32),
+        opacities=np.float32([0.8]),
+        colors=np.float32([[0.2, 0.5, 0.9]]),
+    )
+    view = view_from_front(orthographic=True)
+    seen = splat_shader.rasterize(one, view, SHARPNESS).color
+    per_metre = view.window_matrix[0, 0] * WIDTH / 2
+    center = np.array([WIDTH / 2 + 0.02 * per_metre, HEIGHT / 2 - 0.01 * per_metre])
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    square = (columns - center[0]) ** 2 + (rows - center[1]) ** 2
+    alpha = 0.8 * np.exp(-0.5 * square / ((0.01 * per_metre) ** 2 + 0.3))
+    alpha[alpha < 1 / 255] = 0
+    np.testing.assert_allclose(seen[..., 3], alpha, atol=2e-4)
+    np.testing.assert_allclose(seen[..., :3], alpha[..., None] * [0.2, 0.5, 0.9], atol=2e-4)
+
+
+def test_coming_closer_widens_the_blur_with_the_head():
+    dot = cloud(1)._replace(scales=np.full((1, 3), 1e-6, np.float32), opacities=np.float32([0.9]))
+    dot = dot._replace(means=np.zeros((1, 3), np.float32))
+    footprint = 0.3 * (0.6 / (2.5 * WIDTH / 2)) ** 2  # the blur of 0.3 px^2 seen from 0.6 m
+
+    def area(distance):
+        target = splat_shader.SplatTarget.create(WIDTH, HEIGHT, "RGBA32F")
+        splats = splat_shader.UploadedSplats(dot)
+        view = view_from_front(distance=distance)
+        splat_shader.draw_splats(splats, view, target, SHARPNESS, footprint=footprint)
+        return splat_shader._read(target.color)[..., 3].sum()
+
+    assert area(0.6) == pytest.approx(area(1.2), rel=0.1)  # never below 0.3 px^2
+    assert area(0.1) == pytest.approx(36 * area(0.6), rel=0.1)
+
+
+def test_far_to_near_drops_what_lies_behind_the_camera():
+    depths = np.float32([0.5, -1.0, 2.0, 0.005, 1.0])
+    assert splat_shader.far_to_near(depths).tolist() == [2, 4, 0]
+    assert splat_shader.far_to_near(np.float32([-1, -2])).tolist() == []
+
+
+def draw_in_view(view, wall_depth, test="LESS_EQUAL"):
+    """The avatar laid onto a view that has a green wall on its left half; RGBA from the bottom up."""
+    proxy = character.build(bpy.context, make_avatar(gaussians=6000))
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    splats = splat_shader.UploadedSplats(avatar_object.evaluate(proxy, depsgraph))
+    offscreen = gpu.types.GPUOffScreen(WIDTH, HEIGHT, format="RGBA32F")
+    clip = view.window_matrix @ [0, 0, -wall_depth, 1]
+    height = float(clip[2] / clip[3])
+    with offscreen.bind():
+        buffer = gpu.state.active_framebuffer_get()
+        buffer.clear(color=(0, 0, 0, 0), depth=1.0)
+        gpu.state.depth_mask_set(True)
+        gpu.state.depth_test_set("LESS_EQUAL")
+        shader = gpu.shader.from_builtin("UNIFORM_COLOR")
+        corners = [(x, y, height) for x in (-1, 0) for y in (-1, 1)]
+        wall = batch_for_shader(shader, "TRI_STRIP", {"pos": corners})
+        with gpu.matrix.push_pop(), gpu.matrix.push_pop_projection():
+            gpu.matrix.load_identity()
+            gpu.matrix.load_projection_matrix(Matrix.Identity(4))
+            shader.uniform_float("color", (0, 1, 0, 1))
+            wall.draw(shader)
+        viewport._draw_one(splats, view, SHARPNESS, proxy, test)
+        pixels = buffer.read_color(0, 0, WIDTH, HEIGHT, 4, 0, "FLOAT")
+    pixels.dimensions = WIDTH * HEIGHT * 4
+    return np.array(pixels).reshape(HEIGHT, WIDTH, 4)
+
+
+LEFT, RIGHT = (slice(40, 50), slice(50, 58)), (slice(40, 50), slice(64, 72))
+
+
+@pytest.mark.parametrize(("wall", "hidden"), [(0.4, True), (0.8, False)])
+def test_a_mesh_in_front_hides_the_avatar_and_one_behind_does_not(wall, hidden):
+    seen = draw_in_view(view_from_front(), wall)
+    skin = coordinates.linear_from_srgb(np.array(SKIN))
+    np.testing.assert_allclose(seen[RIGHT][..., :3].mean((0, 1)), skin, atol=0.05)
+    left = seen[LEFT][..., :3].mean((0, 1))
+    np.testing.assert_allclose(left, [0, 1, 0] if hidden else skin, atol=0.05)
+
+
+def test_without_a_scene_depth_the_avatar_is_drawn_over_everything():
+    seen = draw_in_view(view_from_front(), 0.4, test="NONE")
+    skin = coordinates.linear_from_srgb(np.array(SKIN))
+    np.testing.assert_allclose(seen[LEFT][..., :3].mean((0, 1)), skin, atol=0.05)
