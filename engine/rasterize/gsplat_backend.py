@@ -30,7 +30,7 @@ def _rasterization() -> Callable[..., Any]:
         from gsplat.cuda import _backend
     except (ImportError, OSError, RuntimeError) as error:
         raise DeviceError(f"gsplat cannot be loaded: {error}.", _HINT) from error
-    if _backend._C is None:  # gsplat only prints when it could not compile
+    if getattr(_backend, "_C", True) is None:  # gsplat only prints when it could not compile
         raise DeviceError("gsplat is installed, but its CUDA kernels are not.", _HINT)
     return rasterization
 

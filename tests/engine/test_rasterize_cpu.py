@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import Tensor
@@ -123,6 +125,20 @@ def test_the_result_is_the_same_to_the_last_bit_on_any_number_of_threads():
         torch.set_num_threads(threads)
     for other in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+def test_callers_on_several_threads_do_not_disturb_each_other():
+    scenes = [random_gaussians(2, 500, seed=seed) for seed in range(4)]
+    cameras = random_cameras(2, 90, 70)
+
+    def work(scene: Gaussians) -> list[Tensor]:
+        return render_and_gradients(scene, cameras, "cpu", torch.float32, "colors")[1][:5]
+
+    alone = [work(scene) for scene in scenes]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(work, scenes * 3))
+    for one, other in zip(alone * 3, together, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_an_empty_scene_is_the_background():
