@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from .environments import set_up_blender
@@ -22,17 +24,20 @@ from .blender_addon.registration import register, unregister
 def package() -> Path:
     """Write dist/likeness-VERSION.zip. Raises BuildError when Blender's tool rejects it."""
     tool = _extension_tool()
-    stage = _stage(DIST / "likeness")
+    DIST.mkdir(exist_ok=True)
     archive = DIST / f"likeness-{VERSION}.zip"
-    run(*tool, "build", f"--source-dir={stage}", f"--output-filepath={archive}", quiet=True)
-    run(*tool, "validate", archive, quiet=True)
+    with tempfile.TemporaryDirectory(dir=DIST) as scratch:
+        made = Path(scratch) / archive.name
+        stage = _stage(Path(scratch) / "likeness")
+        run(*tool, "build", f"--source-dir={stage}", f"--output-filepath={made}", quiet=True)
+        run(*tool, "validate", made, quiet=True)
+        os.replace(made, archive)
     say(f"{archive.relative_to(ROOT)}: {archive.stat().st_size / 1024:.0f} KiB, valid")
     return archive
 
 
 def _stage(stage: Path) -> Path:
     """The extension as a folder: four packages, the manifest, and an entry of one line."""
-    shutil.rmtree(stage, ignore_errors=True)
     # The sample clip belongs to the demo and the tests.
     skip = shutil.ignore_patterns("__pycache__", "*.pyc", MANIFEST, "sample")
     for name in PACKAGES:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import struct
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from xwd import read_xwd
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -48,7 +48,7 @@ def run_scenario(scenario: Path, files: Iterable[Path], keep: Path, seconds: flo
     """
     folder = Path(tempfile.mkdtemp(prefix="likeness-", dir=CHROOT / "tmp"))
     try:
-        for file in [HERE / "inside.py", scenario, *files]:
+        for file in [HERE / "inside.py", HERE / "xwd.py", scenario, *files]:
             shutil.copy(file, folder / file.name)
         inside = Path("/") / folder.relative_to(CHROOT)
         said = _blender(inside, scenario.name, seconds)
@@ -91,16 +91,3 @@ def _blender(inside: Path, scenario: str, seconds: float) -> str:
         ["timeout", "--kill-after=5", str(seconds), *command], capture_output=True, text=True
     )
     return done.stdout + done.stderr
-
-
-def read_xwd(path: Path) -> np.ndarray:
-    """Pixels [H, W, 3] uint8 of an X window dump of 24-bit colour (X11/XWDFile.h, version 7)."""
-    data = path.read_bytes()
-    header = struct.unpack(">25I", data[:100])
-    header_size, version, width, height = header[0], header[1], header[4], header[5]
-    bits, stride, colors = header[11], header[12], header[19]
-    if version != 7 or bits != 32:
-        raise ValueError(f"{path.name} is not an XWD picture of 32 bits a pixel")
-    begin = header_size + colors * 12
-    rows = np.frombuffer(data, np.uint8, stride * height, begin).reshape(height, stride)
-    return rows[:, : 4 * width].reshape(height, width, 4)[..., 2::-1].copy()

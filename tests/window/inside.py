@@ -16,7 +16,11 @@ import types
 from pathlib import Path
 
 import bpy
+import numpy as np
 from bpy_extras.view3d_utils import location_3d_to_region_2d
+
+sys.path.insert(0, str(Path(__file__).parent))
+from xwd import read_xwd  # noqa: E402
 
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
 SCENARIO = Path(sys.argv[sys.argv.index("--") + 2])
@@ -28,6 +32,11 @@ facts: dict[str, object] = {}
 def picture(name: str) -> None:
     """Keep what the screen shows now. (`screen.screenshot` comes out black under Xvfb.)"""
     shutil.copyfile(SCREEN, FOLDER / f"{name}.xwd")
+
+
+def color(point: tuple[float, float, float]) -> np.ndarray:
+    """What the screen shows now [3] 0..255 at a point of the world."""
+    return read_xwd(SCREEN)[pixel(point)].astype(float)
 
 
 def viewport() -> tuple[bpy.types.Window, bpy.types.Area, bpy.types.Region]:

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 root=${1:?usage: install_blender.sh DIR}
-packages="blender xvfb xauth xdotool libgl1-mesa-dri libegl1 python3-numpy python3-cattr"
+packages="blender xvfb xauth xdotool libgl1-mesa-dri libegl1 python3-numpy python3-cattr python3-requests"
 [ "$(cat "$root/.likeness-window" 2>/dev/null)" = "$packages" ] && exit 0
 
 # In a mount namespace of its own, so that whatever happens no mount outlives this script.
@@ -12,16 +12,19 @@ packages="blender xvfb xauth xdotool libgl1-mesa-dri libegl1 python3-numpy pytho
 
 # The machine's own archive: it is reachable, and no other address needs to be known here.
 archive=$(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null |
-    sed -n -e 's/^URIs: *\([^ ]*\).*/\1/p' -e 's/^deb  *\(\[[^]]*\]  *\)\{0,1\}\([^ ]*\).*/\2/p' | head -1)
+    sed -n -e 's/^URIs: *\([^ ]*\).*/\1/p' -e 's/^deb  *\(\[[^]]*\]  *\)\{0,1\}\([^ ]*\).*/\2/p' | head -1) || true # one of the two files is always missing
 [ -n "$archive" ] || { echo "no Debian archive in the machine's apt sources" >&2; exit 1; }
 
 log=$root.log
 failed() { tail -n 20 "$log" >&2; exit 1; }
 
-echo "debootstrap sid into $root"
-rm -rf --one-file-system "$root" # what an interrupted run left is not worth repairing
-mkdir -p "$root"
-debootstrap --variant=minbase --include=ca-certificates sid "$root" "$archive" >"$log" 2>&1 || failed
+if [ ! -f "$root/.likeness-system" ]; then
+    echo "debootstrap sid into $root"
+    rm -rf --one-file-system "$root" # what an interrupted debootstrap left is not worth repairing
+    mkdir -p "$root"
+    debootstrap --variant=minbase --include=ca-certificates sid "$root" "$archive" >"$log" 2>&1 || failed
+    touch "$root/.likeness-system"
+fi
 
 # What lets this machine reach its archive: names, certificates, apt's settings and credentials.
 cp -L /etc/hosts /etc/resolv.conf "$root/etc/"

@@ -10,6 +10,18 @@ import inside
 from mathutils import Vector
 
 DRAW = 1.5  # seconds for a redraw on llvmpipe
+OVERLAYS = (
+    "floor",
+    "ortho_grid",
+    "axis_x",
+    "axis_y",
+    "axis_z",
+    "cursor",
+    "text",
+    "extras",
+    "bones",
+)
+OVERLAYS += ("object_origins", "outline_selected", "relationship_lines", "motion_paths")
 RED, BLUE = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
 
 
@@ -27,7 +39,7 @@ def centre(proxy: bpy.types.Object) -> Vector:
 
 
 def add_cube(name: str, place: Vector, size: float, color: tuple[float, float, float]) -> None:
-    """A cube that shows one colour in Solid mode and, by its emission, in renders."""
+    """A cube that shows one colour in every mode: it shines, and reflects nothing."""
     bpy.ops.mesh.primitive_cube_add(location=place, size=size)
     cube = bpy.context.object
     cube.name = name
@@ -35,6 +47,7 @@ def add_cube(name: str, place: Vector, size: float, color: tuple[float, float, f
     material = bpy.data.materials.new(name)
     shader = material.node_tree.nodes["Principled BSDF"]
     shader.inputs["Base Color"].default_value = (0, 0, 0, 1)
+    shader.inputs["Specular IOR Level"].default_value = 0
     shader.inputs["Emission Color"].default_value = (*color, 1)
     shader.inputs["Emission Strength"].default_value = 1
     cube.data.materials.append(material)
@@ -45,7 +58,9 @@ def look_from_the_front(head: Vector) -> None:
     """Orthographic, along +y, nothing drawn but the scene."""
     _, area, _ = inside.viewport()
     space = area.spaces.active
-    space.overlay.show_overlays = False
+    # With overlays off, Blender's rendered modes have no depth that an avatar could be tested by.
+    for name in OVERLAYS:
+        setattr(space.overlay, f"show_{name}", False)
     space.show_gizmo = False
     view = space.region_3d
     view.view_perspective = "ORTHO"
@@ -87,6 +102,7 @@ def scenario() -> Iterator[float]:
 
 def show(proxy: bpy.types.Object) -> Iterator[float]:
     """The avatar alone, then between a red cube in front and a blue one behind, in three modes."""
+    bpy.context.scene.view_settings.view_transform = "Standard"
     head = centre(proxy)
     look_from_the_front(head)
     points = {
@@ -98,11 +114,17 @@ def show(proxy: bpy.types.Object) -> Iterator[float]:
     }
     yield DRAW
     shoot("alone", points)
+    bpy.ops.object.select_all(action="DESELECT")
     add_cube("Front", points["front"], 0.05, RED)
     add_cube("Behind", head + Vector((-0.125, 0.3, 0)), 0.2, BLUE)
     for mode in ("SOLID", "MATERIAL", "RENDERED"):
         inside.viewport()[1].spaces.active.shading.type = mode
-        yield DRAW if mode == "SOLID" else 20.0  # EEVEE compiles its shaders first
+        yield DRAW
+        for _ in range(60):  # EEVEE draws nothing until its shaders are compiled
+            if inside.color(points["beside"])[2] > 180:
+                break
+            yield DRAW
+        yield DRAW
         shoot(f"between_{mode.lower()}", points)
     inside.viewport()[1].spaces.active.shading.type = "SOLID"
     bpy.data.objects["Front"].location.y += 0.6
@@ -128,7 +150,6 @@ def render(proxy: bpy.types.Object) -> Iterator[float]:
     scene.cycles.use_denoising = False
     scene.render.resolution_x = scene.render.resolution_y = 240
     scene.render.resolution_percentage = 100
-    scene.view_settings.view_transform = "Standard"
     done: list[bool] = []
     bpy.app.handlers.render_complete.append(lambda *_: done.append(True))
     with inside.in_viewport():
