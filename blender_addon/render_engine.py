@@ -7,6 +7,7 @@ Two classes, because an engine that asks for a GPU context crashes Blender where
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import bpy
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..engine.api.baked import GaussianArrays
 from ..engine.api.errors import LikenessError
-from . import avatar_layer, avatar_object, cpu_splats, splat_shader
+from . import avatar_layer, avatar_object, cpu_splats, motion_blur, splat_shader
 from .cpu_splats import SplatImage, View
 from .render_settings import LikenessRenderSettings
 
@@ -28,7 +29,7 @@ class Avatars(NamedTuple):
 
 
 class _AvatarEngine:
-    """What both engines share; Blender's own base comes first in the classes below."""
+    """What both engines share; each says how it draws and what it lets go of afterwards."""
 
     bl_use_preview = False
     bl_use_postprocess = True  # without it the compositor silently never calls the engine
@@ -44,15 +45,32 @@ class _AvatarEngine:
         """Draw every avatar of the layer at the depsgraph's frame."""
         source = avatar_layer.find_source(depsgraph.scene.original)
         try:
-            view = camera_view(depsgraph, source, self.resolution_x, self.resolution_y)
-            image = self.draw_splats(gather(depsgraph, source.likeness_render), view)
+            self._write(self._expose(depsgraph, source))
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
-            return
-        self._write(image, view)
+        finally:
+            self.release()
 
-    def _write(self, image: SplatImage, view: View) -> None:
-        result = self.begin_result(0, 0, view.width, view.height)
+    def _expose(self, depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene) -> SplatImage:
+        """The frame, or with motion blur the mean of moments at which the shutter is open."""
+        frame = depsgraph.scene.frame_current_final
+        moments = frame + motion_blur.shutter_offsets(source)
+        exposure = motion_blur.Exposure()
+        for moment in moments:
+            self._go_to(depsgraph, moment)
+            view = camera_view(depsgraph, source, self.resolution_x, self.resolution_y)
+            exposure.add(self.draw_splats(gather(depsgraph, source.likeness_render), view))
+        self._go_to(depsgraph, frame)
+        return exposure.develop()
+
+    def _go_to(self, depsgraph: bpy.types.Depsgraph, moment: float) -> None:
+        if depsgraph.scene.frame_current_final != moment:
+            whole = math.floor(moment)
+            self.frame_set(whole, moment - whole)
+
+    def _write(self, image: SplatImage) -> None:
+        height, width = image.depth.shape
+        result = self.begin_result(0, 0, width, height)
         passes = result.layers[0].passes
         # A flat array is copied at once; anything else goes through Python objects.
         passes["Combined"].rect.foreach_set(image.color.ravel())
@@ -70,6 +88,9 @@ class LikenessAvatarsCPU(_AvatarEngine, bpy.types.RenderEngine):
     def draw_splats(self, avatars: Avatars, view: View) -> SplatImage:
         return cpu_splats.rasterize(avatars.gaussians, view, avatars.sharpness, avatars.footprint)
 
+    def release(self) -> None:
+        """Nothing outlives a picture."""
+
 
 class LikenessAvatarsGPU(_AvatarEngine, bpy.types.RenderEngine):
     """Draws with the viewport's shader, in float32, in a GPU context of its own thread."""
@@ -79,14 +100,12 @@ class LikenessAvatarsGPU(_AvatarEngine, bpy.types.RenderEngine):
     bl_use_gpu_context = True
 
     def draw_splats(self, avatars: Avatars, view: View) -> SplatImage:
-        try:
-            return splat_shader.rasterize(
-                avatars.gaussians, view, avatars.sharpness, avatars.footprint
-            )
-        finally:
-            if bpy.app.background:
-                # The context ends with this call; freeing the shader later aborts Blender 4.5.
-                splat_shader.forget()
+        return splat_shader.rasterize(avatars.gaussians, view, avatars.sharpness, avatars.footprint)
+
+    def release(self) -> None:
+        """Without a window the GPU context ends with the render; freed later, Blender aborts."""
+        if bpy.app.background:
+            splat_shader.forget()
 
 
 def gather(depsgraph: bpy.types.Depsgraph, settings: LikenessRenderSettings) -> Avatars:

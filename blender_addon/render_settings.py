@@ -31,6 +31,13 @@ class LikenessRenderSettings(bpy.types.PropertyGroup):
         min=0,
         max=8,
     )
+    motion_samples: bpy.props.IntProperty(
+        name="Motion Samples",
+        description="Moments that are drawn of each frame when the scene has motion blur",
+        default=8,
+        min=2,
+        soft_max=32,
+    )
     layer: bpy.props.PointerProperty(
         name="Avatar Layer",
         description="The scene in which this scene's avatars are drawn for the compositor",

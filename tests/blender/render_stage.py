@@ -118,3 +118,17 @@ def pixel_of(scene: bpy.types.Scene, point: tuple[float, ...]) -> tuple[int, int
     x, y, _ = world_to_camera_view(scene, scene.camera, Vector(point))
     scale = scene.render.resolution_percentage / 100
     return int(y * SIZE[1] * scale), int(x * SIZE[0] * scale)
+
+
+def channels(obj: bpy.types.Object) -> list[bpy.types.FCurve]:
+    """The animation curves of an object, which 5.x keeps in the bags of slots."""
+    action = obj.animation_data.action
+    if bpy.app.version < (5, 0, 0):
+        return list(action.fcurves)
+    return [
+        curve
+        for layer in action.layers
+        for strip in layer.strips
+        for bag in strip.channelbags
+        for curve in bag.fcurves
+    ]

@@ -98,6 +98,33 @@ def _centre(seen: np.ndarray) -> float:
     return float(np.nonzero(seen[..., 0] > 0.4)[1].mean())
 
 
+def test_motion_blur_smears_the_avatar_along_its_path_while_the_shutter_is_open(tmp_path):
+    scene = stage.build()
+    for name in ("Front", "Behind"):
+        bpy.data.objects.remove(bpy.data.objects[name])
+    head = bpy.data.objects["Head"]
+    for frame, x in ((0, -0.1), (2, 0.1)):  # 0.1 m in each frame
+        head.location.x = x
+        head.keyframe_insert("location", frame=frame)
+    for channel in stage.channels(head):
+        for key in channel.keyframe_points:
+            key.interpolation = "LINEAR"
+    scene.render.film_transparent = True
+    avatar_layer.set_up(scene)
+    scene.frame_set(1)
+    sharp = stage.shoot(scene, tmp_path)[..., 3]
+    scene.render.use_motion_blur = True
+    scene.render.motion_blur_shutter, scene.render.motion_blur_position = 0.5, "CENTER"
+    blurred = stage.shoot(scene, tmp_path)[..., 3]
+    assert blurred.sum() == pytest.approx(sharp.sum(), rel=0.02)
+    row = stage.pixel_of(scene, (0, 0, 0))[0]
+    width = (sharp[row] > 0.02).sum()
+    # 0.05 m at 0.995 m (the ball's outline) through 80 mm on a 36 mm sensor, 160 pixels.
+    path = 0.05 / 0.995 * 80 / 36 * stage.SIZE[0]
+    assert (blurred[row] > 0.02).sum() - width == pytest.approx(path * 7 / 8, abs=2)
+    assert scene.likeness_render.layer.frame_current_final == 1
+
+
 @pytest.mark.parametrize("crop", [False, True])
 def test_border_and_percentage_show_the_same_picture_in_part(crop, tmp_path):
     scene = stage.build()
