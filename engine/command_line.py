@@ -17,7 +17,7 @@ from .api.avatar_file import read_info
 from .api.errors import LikenessError
 from .api.messages import Message
 from .api.settings import METHODS, PRESETS
-from .console import ProgressBar, print_event
+from .console import ProgressBar, libraries_silenced, print_event
 from .device import DEVICES
 from .jobs import run_job
 
@@ -120,15 +120,16 @@ def _add_render(commands: Any) -> None:
 
 def _run(options: argparse.Namespace, job: str, values: dict[str, Any]) -> Message:
     """Run a job with its progress shown, and return its result event."""
-    if options.json:
-        result = run_job(job, values, print_event)
-        print_event(result)
-        return result
-    bar = ProgressBar()
-    try:
-        return run_job(job, values, bar)
-    finally:
-        bar.clear()
+    with libraries_silenced() as stderr:
+        if options.json:
+            result = run_job(job, values, print_event)
+            print_event(result)
+            return result
+        bar = ProgressBar(stderr)
+        try:
+            return run_job(job, values, bar)
+        finally:
+            bar.clear()
 
 
 def _tracking(options: argparse.Namespace) -> dict[str, Any]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
+from .api.errors import LikenessError
 from .api.messages import Message, encode
 
 BAR_CELLS = 24
@@ -14,8 +19,8 @@ BAR_CELLS = 24
 class ProgressBar:
     """Progress as one line that is drawn again; a line for each stage where nobody watches."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
         self._live = self._stream.isatty()
         self._stage = ""
 
@@ -52,3 +57,24 @@ def print_event(event: Message) -> None:
     """One JSON line on stdout, as the worker writes them; the job's id is 0."""
     sys.stdout.write(encode({"id": 0, **event}))
     sys.stdout.flush()
+
+
+@contextmanager
+def libraries_silenced() -> Iterator[TextIO]:
+    """Yields the real stderr, while what native libraries write there (MediaPipe's warnings) is
+    kept back; it is shown when something breaks that is not an error meant for people.
+    """
+    sys.stderr.flush()
+    with os.fdopen(os.dup(2), "w", encoding="utf-8") as real, tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            yield real
+        except (LikenessError, KeyboardInterrupt):
+            raise
+        except BaseException:
+            chatter.seek(0)
+            real.write(chatter.read().decode("utf-8", "replace"))
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(real.fileno(), 2)

@@ -120,13 +120,13 @@ def _shot(request: RenderRequest, baked: BakedAvatar, video: bool) -> _Shot:
         raise LikenessError(
             f"There is no level {request.level}.", f"This avatar has 0 to {len(baked.levels) - 1}."
         )
-    from ..render import orbit_camera, source_camera, usual_pose
-
-    camera = source_camera(baked, request.size or None)
     orbits = request.camera == "orbit"
     still = ORBIT_FRAMES if orbits else 1
     total = len(baked.performance.times) if request.performance else still
     numbers = parse_frames(request.frames, total)
+    from ..render import orbit_camera, source_camera, usual_pose
+
+    camera = source_camera(baked, request.size or None)
     usual = usual_pose(baked)
     params = baked.performance.params[list(numbers)] if request.performance else None
     cameras = [camera] * len(numbers)
