@@ -213,7 +213,7 @@ def plays_performance(proxy: bpy.types.Object) -> bool:
 
 
 def layer_performance(proxy: bpy.types.Object) -> None:
-    """Move the performance to an NLA track, so that the active Action is free for keyframes on top."""
+    """Move the performance to an NLA track, so that the active Action is free for new keyframes."""
     action = proxy.likeness.action
     for owner in _animated(proxy):
         data = owner.animation_data

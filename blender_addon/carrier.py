@@ -138,7 +138,7 @@ def similarity(matrix: np.ndarray) -> float | None:
 
 
 def stretch(gaussians: GaussianArrays, matrix: np.ndarray) -> GaussianArrays:
-    """Gaussians under any affine matrix [4, 4]: mirrored, stretched, sheared, with exact covariance."""
+    """Gaussians under any affine matrix [4, 4]: mirrored, stretched, sheared; exact covariances."""
     linear = matrix[:3, :3].astype(np.float32)
     axes = linear @ (matrix_from_quat(gaussians.quats) * gaussians.scales[:, None])
     variances, axes = np.linalg.eigh(axes @ axes.swapaxes(-1, -2))

@@ -52,7 +52,7 @@ def build(context: bpy.types.Context, avatar: BakedAvatar) -> bpy.types.Object:
 def replace(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
     """Put another avatar of the same topology in place; keys, rig and animation stay.
 
-    For previews while an avatar learns. The rest pose follows the new head, bones stay where they are.
+    For previews while an avatar learns. The rest pose follows the new head, the bones stay.
     """
     old = proxy.likeness.payload
     proxy.likeness.payload = payload.store(avatar)

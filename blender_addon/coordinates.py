@@ -28,7 +28,7 @@ def vectors_to_head(vectors: np.ndarray) -> np.ndarray:
 
 
 def rotations_to_blender(rotvecs: np.ndarray) -> np.ndarray:
-    """Rotation matrices [..., 3, 3] in Blender's axes of rotation vectors [..., 3] in the head's."""
+    """Rotation matrices [..., 3, 3] in Blender's axes of the head's rotation vectors [..., 3]."""
     return matrix_from_rotvec(vectors_to_blender(rotvecs))
 
 

@@ -1,8 +1,9 @@
 """The avatar engine's own Python environment: find an interpreter, install the pinned packages.
 
-Blender's Python cannot hold them (PyTorch is large, MediaPipe needs Python 3.11 or 3.12), so the engine
-runs as its own process in its own environment. Everything here runs programs and watches them; nothing
-blocks and nothing knows `bpy`. The stamp is written last: an environment without one is not used.
+Blender's Python cannot hold them (PyTorch is large, MediaPipe needs Python 3.11 or 3.12), so the
+engine runs as its own process in its own environment. Everything here runs programs and watches
+them; nothing blocks and nothing knows `bpy`. The stamp is written last: an environment without one
+is not used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Eyes that follow the eyeLook shape keys: driven look bones, and the same turn in NumPy.
 
-The eyeLook keys move the lids; the eyeballs are turned by bones. A look bone for each eye is driven by
-the keys, and the eye bone is its child, so that animators turn the eye on top of it.
+The eyeLook keys move the lids; the eyeballs are turned by bones. A look bone for each eye is driven
+by the keys, and the eye bone is its child, so that animators turn the eye on top of it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,8 @@ _KEYS = {
 }
 
 
-def look_rotations(
-    expression: np.ndarray, names: Sequence[str], joint: str
-) -> np.ndarray:
-    """What a look bone's drivers make of expressions [T, E]: rotations [T, 3, 3], Blender's axes."""
+def look_rotations(expression: np.ndarray, names: Sequence[str], joint: str) -> np.ndarray:
+    """What a look bone's drivers make of expressions [T, E]: [T, 3, 3] in Blender's axes."""
     columns = [names.index(key) if key in names else None for key in _KEYS[joint]]
     up, down, left, right = (
         np.zeros(len(expression)) if c is None else np.asarray(expression[:, c], np.float64)

@@ -1,4 +1,4 @@
-"""The avatar engine's work, seen from Blender: one app timer polls, results land on the main thread.
+"""The avatar engine's work, seen from Blender: one app timer polls, the main thread applies.
 
 One job at a time: making an avatar, or setting the engine up. What panels show of it is the window
 manager's `likeness` properties. The engine process is kept for the next job.
@@ -52,7 +52,7 @@ def engine_folder() -> Path:
 
 
 def engine_python(context: bpy.types.Context) -> Path | None:
-    """The interpreter of the avatar engine: the user's choice, else our own; None without either."""
+    """The interpreter of the avatar engine: the user's choice, else our own, else None."""
     chosen = preferences(context).engine_python
     if chosen:
         path = Path(bpy.path.abspath(chosen))
@@ -257,7 +257,7 @@ def _end(job: bpy.types.PropertyGroup, error: str) -> None:
 
 
 def _report(result: dict) -> str:
-    """What a person wants to know of a new avatar: its quality, and what was wrong with the footage."""
+    """What a person wants to know of a new avatar: its quality, and what the footage lacked."""
     psnr = (result.get("metrics") or {}).get("psnr")
     quality = [f"{psnr:.1f} dB on frames that it did not learn from."] if psnr else []
     return " ".join([*quality, *map(str, result.get("warnings") or ())])

@@ -51,7 +51,7 @@ class LikenessAvatar(bpy.types.PropertyGroup):
 
 
 class LikenessScene(bpy.types.PropertyGroup):
-    """Held by a scene as `likeness`: the next avatar to create, and the one that the panel shows."""
+    """Held by a scene as `likeness`: the next avatar to create, and the list's active row."""
 
     footage: bpy.props.StringProperty(
         name="Footage",

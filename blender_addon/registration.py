@@ -1,4 +1,4 @@
-"""Registers everything in order and unregisters it in reverse. The only place that knows all parts."""
+"""Registers everything in order, unregisters it in reverse. The only place that knows all parts."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def forget() -> None:
 
 
 def _texture(values: np.ndarray, width: int, kind: str) -> gpu.types.GPUTexture:
-    """A float32 texture of rows of `width` texels; `values` [n, channels] is padded to whole rows."""
+    """A float32 texture of rows of `width` texels; `values` [n, channels] fill it, padded by 0."""
     height = max(1, -(-len(values) // width))
     padded = np.zeros((height * width, values.shape[1]), np.float32)
     padded[: len(values)] = values
@@ -172,7 +172,7 @@ class SplatTarget:
 
 
 def far_to_near(depths: np.ndarray) -> np.ndarray:
-    """Order [M] of the depths [N] beyond the near plane, far first. 16 bits: a stable radix sort."""
+    """Order [M] of the depths [N] beyond the near plane, far first. 16 bits: a radix sort."""
     kept = np.flatnonzero(depths > NEAR)
     if not len(kept):
         return kept
@@ -190,11 +190,11 @@ def draw_splats(
     blur: float = 0.3,
     footprint: float = 0.0,
 ) -> float:
-    """Clear the target, blend the Gaussians into it and return `front`, the nearest depth in metres.
+    """Clear the target, blend the Gaussians into it; return `front`, the nearest depth in metres.
 
-    `sharpness` (1/metre) is c of the soft-front depth. `blur` (px^2) is what training added to every
-    2D covariance; `footprint` (m^2) is that blur's size on the head, so that a closer view does not
-    get thinner Gaussians than training saw.
+    `sharpness` (1/metre) is c of the soft-front depth. `blur` (px^2) is what training added to
+    every 2D covariance; `footprint` (m^2) is that blur's size on the head, so that a closer view
+    does not get thinner Gaussians than training saw.
     """
     view_matrix = np.asarray(view.view_matrix, np.float64)
     depths = view_depths(splats.means, view_matrix)
@@ -252,5 +252,6 @@ def _read(texture: gpu.types.GPUTexture) -> np.ndarray:
     """[H, W, 4] float32, rows from the bottom up."""
     width, height = texture.width, texture.height
     buffer = texture.read()
-    buffer.dimensions = width * height * 4  # before 5.2 NumPy misreads buffers of several dimensions
+    # Before 5.2 NumPy misreads buffers of several dimensions.
+    buffer.dimensions = width * height * 4
     return np.array(buffer, np.float32).reshape(height, width, 4)

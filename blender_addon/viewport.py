@@ -1,8 +1,8 @@
 """Shows avatars in the 3D viewport: blends their Gaussians off-screen, lays them onto the view.
 
 The view is linear light and 8 bit, Gaussians are blended in sRGB numbers: so they are blended in a
-frame buffer of their own, and one quad converts the result and tests its soft-front depth against the
-scene's (facts: any other order washes out hair). It knows no file formats and changes no data.
+frame buffer of their own, and one quad converts the result and tests its soft-front depth against
+the scene's (any other order washes out hair). It knows no file formats and changes no data.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _draw() -> None:
         return
     try:
         _draw_avatars(context, avatars)
-    except Exception:  # Blender would print this again for each redraw
+    except Exception:  # noqa: BLE001 - Blender would print it again for each redraw
         _log.exception("Likeness: the viewport could not draw avatars and stops trying.")
         bpy.app.timers.register(unregister, first_interval=0)  # not from within the callback
 

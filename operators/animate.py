@@ -11,7 +11,7 @@ from .explained import Explained
 
 
 class LIKENESS_OT_reset_sliders(Explained, bpy.types.Operator):
-    """Put sliders back to neutral. Animated sliders follow their keyframes again at the next frame"""
+    """Put sliders back to neutral. Animated ones follow their keyframes again at the next frame"""
 
     bl_idname = "likeness.reset_sliders"
     bl_label = "Reset Sliders"

@@ -1,4 +1,4 @@
-"""Bring a saved avatar into the scene: File > Import, the panel, or a file dropped on the viewport."""
+"""Bring a saved avatar into the scene: File > Import, the panel, or a dropped file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .explained import Explained
 
 
 class LIKENESS_OT_import_avatar(Explained, bpy.types.Operator, ImportHelper):
-    """Add an avatar from a .likeness file: a head with sliders, a rig and its recorded performance"""
+    """Add an avatar from a .likeness file: a head with sliders, a rig and its performance"""
 
     bl_idname = "likeness.import_avatar"
     bl_label = "Import Avatar"

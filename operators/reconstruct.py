@@ -45,7 +45,7 @@ def end(operator: bpy.types.Operator, context: bpy.types.Context) -> set[str]:
 
 
 class LIKENESS_OT_create_avatar(Explained, bpy.types.Operator):
-    """Learn an avatar from the footage. It appears after some seconds and gets sharper; Esc cancels"""
+    """Learn an avatar from the footage. It appears while it learns and gets sharper; Esc cancels"""
 
     bl_idname = "likeness.create_avatar"
     bl_label = "Create Avatar"

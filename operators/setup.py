@@ -11,7 +11,7 @@ from .reconstruct import follow, watch
 
 
 class LIKENESS_OT_set_up_engine(Explained, bpy.types.Operator):
-    """Download the avatar engine's packages into a folder of their own: about 1 GB, 3 GB with CUDA"""
+    """Download the avatar engine's packages into their own folder: about 1 GB, 3 GB with CUDA"""
 
     bl_idname = "likeness.set_up_engine"
     bl_label = "Set Up Avatar Engine"

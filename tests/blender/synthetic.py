@@ -1,7 +1,7 @@
 """A small head and avatar with known numbers: nothing about them is symmetric, smooth or easy.
 
-A ball with random expressions, random skinning and random Gaussians: what holds for it holds for any
-avatar. NumPy only.
+A ball with random expressions, random skinning and random Gaussians: what holds for it holds for
+any avatar. NumPy only.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from likeness.blender_addon import animation, character, coordinates
 from mathutils import Vector
+
 from tests.blender.synthetic import make_avatar
 from tests.blender.test_character import posed_vertices
 

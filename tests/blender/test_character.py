@@ -8,6 +8,7 @@ import pytest
 from likeness.blender_addon import animation, avatar_object, character, coordinates
 from likeness.engine.api.errors import LikenessError
 from likeness.engine.api.rotations import matrix_from_quat, multiply_quats, quat_from_matrix
+
 from tests.blender.synthetic import NAMES, make_avatar, make_params
 
 

@@ -128,7 +128,7 @@ def test_far_to_near_drops_what_lies_behind_the_camera():
 
 
 def draw_in_view(view, wall_depth, test="LESS_EQUAL"):
-    """The avatar laid onto a view that has a green wall on its left half; RGBA from the bottom up."""
+    """The avatar on a view with a green wall on its left half; RGBA from the bottom up."""
     proxy = character.build(bpy.context, make_avatar(gaussians=6000))
     depsgraph = bpy.context.evaluated_depsgraph_get()
     splats = splat_shader.UploadedSplats(avatar_object.evaluate(proxy, depsgraph))
