@@ -133,8 +133,9 @@ class _Rasterize(torch.autograd.Function):
         gaussians, backgrounds = Gaussians(*inputs[:5]), inputs[5]
         tiles = _bin(gaussians, cameras)
         pixels = (len(backgrounds), cameras.height, cameras.width)
-        image = backgrounds[:, None, None].expand(*pixels, -1).contiguous()
-        alpha, depth = torch.zeros(*pixels), torch.zeros(*pixels)
+        image = backgrounds[:, None, None].expand(*pixels, -1)
+        image = image.clone(memory_format=torch.contiguous_format)
+        alpha, depth = image.new_zeros(pixels), image.new_zeros(pixels)
         tiles_x = math.ceil(cameras.width / TILE)
         for first in range(0, backgrounds.shape[-1], _CHUNK):
             part = _chunk(image, first)  # shares memory with the image when D = 3

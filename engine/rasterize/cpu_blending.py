@@ -153,6 +153,20 @@ def _shrink(state, first_open, end_open):
     return first_open, end_open
 
 
+@device(VECTOR_MATH)
+def _write_tile(state, b, left, top, backgrounds, image, alpha, depth):
+    """Put what is left of the background behind the tile, and the tile into the pictures."""
+    height, width = alpha.shape[1:]
+    for row in range(min(TILE, height - top)):
+        for column in range(min(TILE, width - left)):
+            i, y, x = row * TILE + column, top + row, left + column
+            t = abs(state[i])
+            for k in range(3):
+                image[b, y, x, k] = state[(3 + k) * _PIXELS + i] + t * backgrounds[b, k]
+            alpha[b, y, x] = _ONE - t
+            depth[b, y, x] = state[6 * _PIXELS + i]
+
+
 @kernel(
     "void(int64[::1], int64[::1], int64, int64[::1], int32[::1], float32[:,::1], float32[:,::1],"
     "float32[:,::1], float32[:,:,:,::1], float32[:,:,::1], float32[:,:,::1])",
@@ -198,15 +212,7 @@ def blend(
                 records[g, LOG2_OPACITY], colors[g, 0], colors[g, 1], colors[g, 2],
                 records[g, DEPTH],
             )  # fmt: skip
-        for row in range(min(TILE, height - top)):
-            for column in range(min(TILE, width - left)):
-                i = row * TILE + column
-                t = abs(state[i])
-                for k in range(3):
-                    value = state[(3 + k) * _PIXELS + i] + t * backgrounds[b, k]
-                    image[b, top + row, left + column, k] = value
-                alpha[b, top + row, left + column] = _ONE - t
-                depth[b, top + row, left + column] = state[6 * _PIXELS + i]
+        _write_tile(state, b, left, top, backgrounds, image, alpha, depth)
 
 
 @device(VECTOR_MATH)
