@@ -37,6 +37,11 @@ def is_set_up(scene: bpy.types.Scene) -> bool:
     return scene.likeness_render.layer is not None and find_group_node(scene) is not None
 
 
+def is_half_removed(scene: bpy.types.Scene) -> bool:
+    """Whether the user has deleted a part of the set-up: the layer's scene or the group."""
+    return not is_set_up(scene) and bool(scene.likeness_render.undo_record)
+
+
 def find_group_node(scene: bpy.types.Scene) -> bpy.types.Node | None:
     """Our group node in the scene's compositor, wherever the user has moved it."""
     tree = compositor_tree.find_tree(scene)

@@ -37,7 +37,8 @@ class LIKENESS_OT_remove_render(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.scene.likeness_render.layer is None:
+        scene = context.scene
+        if not compositing.is_set_up(scene) and not compositing.is_half_removed(scene):
             return "Avatars are not part of this scene's renders"
         return ""
 

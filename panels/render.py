@@ -25,7 +25,7 @@ class LIKENESS_PT_render(bpy.types.Panel):
         settings = scene.likeness_render
         if not compositing.is_set_up(scene):
             layout.operator(LIKENESS_OT_set_up_render.bl_idname, icon="RENDER_STILL")
-            if settings.layer is not None:
+            if compositing.is_half_removed(scene):
                 layout.operator(LIKENESS_OT_remove_render.bl_idname, icon="X")
             return
         layout.use_property_split = True

@@ -141,3 +141,66 @@ def test_the_operators_say_why_they_are_disabled():
     assert not compositing.is_set_up(scene)
     bpy.data.objects.remove(bpy.data.objects["Head"])
     assert not bpy.ops.likeness.set_up_render.poll()
+
+
+def test_a_saved_scene_renders_its_avatars_when_opened_again(tmp_path):
+    scene = stage.build()
+    avatar_layer.set_up(scene)
+    path = str(tmp_path / "scene.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    scene = bpy.data.scenes[0]
+    assert compositing.is_set_up(scene)
+    patch = stage.shoot(scene, tmp_path)[stage.pixel_of(scene, (0, -0.1, 0.05))]
+    assert patch[:3] == pytest.approx(stage.SKIN, abs=0.004)
+    avatar_layer.remove(scene)
+    assert len(bpy.data.scenes) == 1
+
+
+def test_a_layer_that_was_deleted_by_hand_is_set_up_or_removed_cleanly(tmp_path):
+    scene = graded_scene()
+    before = snapshot(scene)
+    avatar_layer.set_up(scene)
+    bpy.data.scenes.remove(scene.likeness_render.layer)
+    assert not compositing.is_set_up(scene)
+    avatar_layer.set_up(scene)
+    groups = [n for n in compositor_tree.find_tree(scene).nodes if n.get(compositing.MARK)]
+    assert len(groups) == 2  # the group and its Render Layers node, once
+    patch = stage.shoot(scene, tmp_path)[stage.pixel_of(scene, (0, -0.1, 0.05))]
+    assert patch[:3] == pytest.approx(stage.SKIN, abs=0.004)
+    bpy.data.scenes.remove(scene.likeness_render.layer)
+    bpy.ops.likeness.remove_render()
+    assert snapshot(scene) == before
+
+
+def test_two_view_layers_hide_the_avatar_by_whichever_is_nearer(tmp_path):
+    scene = stage.build()
+    near = bpy.data.collections.new("Near")
+    scene.collection.children.link(near)
+    front = bpy.data.objects["Front"]
+    scene.collection.objects.unlink(front)
+    near.objects.link(front)
+    scene.view_layers[0].layer_collection.children["Near"].exclude = True
+    second = scene.view_layers.new("Second")
+    tree = compositor_tree.make_tree(scene)
+    far_render = next(
+        (n for n in tree.nodes if n.bl_idname == "CompositorNodeRLayers"), None
+    ) or tree.nodes.new("CompositorNodeRLayers")
+    near_render = tree.nodes.new("CompositorNodeRLayers")
+    near_render.layer = second.name
+    over = tree.nodes.new("CompositorNodeAlphaOver")
+    background, foreground, _ = compositor_tree.over_inputs(over)
+    tree.links.new(far_render.outputs["Image"], background)
+    tree.links.new(near_render.outputs["Image"], foreground)
+    tree.links.new(over.outputs["Image"], compositor_tree.find_output(tree))
+    scene.render.film_transparent = True
+    before = snapshot(scene)
+    avatar_layer.set_up(scene)
+    seen = stage.shoot(scene, tmp_path)
+    assert seen[stage.pixel_of(scene, (0.06, -0.28, 0.0))][:3] == pytest.approx([0, 0, 1], abs=0.01)
+    assert seen[stage.pixel_of(scene, (-0.04, -0.1, 0.0))][:3] == pytest.approx(
+        stage.SKIN, abs=0.01
+    )
+    avatar_layer.remove(scene)
+    assert snapshot(scene) == before
