@@ -61,7 +61,7 @@ def _fit(python: Path, clip: Path | None) -> str:
         run(python, ROOT / "demo" / "judge.py", tracked, avatar, folder, env=variables)
         found = json.loads((folder / "judgement.json").read_text("utf-8"))
     held_out, counts = found["held_out"], found["counts"]
-    error = found["tracking"].get("reprojection_px", float("nan"))
+    error = found["tracking"].get("reprojection_px_at_512", float("nan"))
     return (
         f"| {clip.stem} | {counts['frames']} | {held_out['psnr']:.2f} | {held_out['ssim']:.3f} | "
         f"{error:.2f} | {counts['gaussians']} | {middle - start:.0f} | {end - middle:.0f} |"
