@@ -20,9 +20,11 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     normals = np.cross(
         corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :]
     )
-    total = np.zeros(vertices.shape, np.float64)
+    normals = np.moveaxis(normals, -2, 0)
+    total = np.zeros((vertices.shape[-2], *normals.shape[1:]), np.float64)
     for corner in range(3):
-        np.add.at(total, (..., faces[:, corner], slice(None)), normals)
+        np.add.at(total, faces[:, corner], normals)
+    total = np.moveaxis(total, 0, -2)
     length = np.linalg.norm(total, axis=-1, keepdims=True)
     return (total / np.maximum(length, 1e-20)).astype(vertices.dtype)
 
@@ -46,7 +48,7 @@ def uv_raster(face_uvs: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
 def raster_mesh(
     projected: np.ndarray, faces: np.ndarray, width: int, height: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Z-buffer of a mesh: depth [H, W] (inf outside), face [H, W] int32 or -1, barycentrics [H, W, 3].
+    """Z-buffer of a mesh: depth [H, W] or inf, face [H, W] int32 or -1, barycentrics [H, W, 3].
 
     projected [V, 3]: x and y in pixels, z the depth along the view axis. Triangles with a corner at
     z <= 0 are left out. Barycentrics are of the picture plane; depth is perspective-correct (1/z is
@@ -75,7 +77,7 @@ def raster_mesh(
 def _covered(
     corners: np.ndarray, width: int, height: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Chunks of (triangle [n], flat pixel [n], barycentrics [n, 3]) for corners [F, 3, 2] in pixels."""
+    """Chunks of triangle [n], flat pixel [n], barycentrics [n, 3]; corners [F, 3, 2] in pixels."""
     low = np.clip(np.floor(corners.min(1) - 0.5), 0, (width, height)).astype(np.int64)
     high = np.clip(np.ceil(corners.max(1) + 0.5), 0, (width, height)).astype(np.int64)
     extent = np.maximum(high - low, 0)

@@ -115,7 +115,7 @@ def joint_regressor(surface: Surface) -> np.ndarray:
 
 
 def code_table() -> tuple[np.ndarray, tuple[str, ...]]:
-    """code_matrix [48, E + 9] and code_names: see docs/ARCHITECTURE.md, the built-in head's driver."""
+    """code_matrix [48, E + 9] and code_names, as docs/ARCHITECTURE.md describes the driver."""
     kept = [name for name in EXPRESSIONS if not name.startswith("eyeLook")]
     gaze = ("eyePitchLeft", "eyeYawLeft", "eyePitchRight", "eyeYawRight")
     count = len(EXPRESSIONS)
@@ -131,8 +131,8 @@ def code_table() -> tuple[np.ndarray, tuple[str, ...]]:
 def landmark_embedding(surface: Surface, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Faces [478] and barycentrics [478, 3] of the MediaPipe landmarks; each is a vertex.
 
-    468 is the centre of the iris on the image's left (the subject's right), 469..472 its rim: towards
-    image right, up, image left, down; 473..477 likewise for the other eye.
+    468 is the centre of the iris on the image's left (the subject's right), 469..472 its rim:
+    towards image right, up, image left, down; 473..477 likewise for the other eye.
     """
     vertices = list(range(468))
     for side, quarters in (("right", (8, 4, 0, 12)), ("left", (0, 4, 8, 12))):

@@ -32,7 +32,7 @@ ROUNDS = 25
 
 
 def unwrap_front(surface: Surface) -> None:
-    """UVs of everything so far: a spring embedding in a rounded square, injective by Tutte's theorem.
+    """UVs of everything so far: springs in a rounded square, injective by Tutte's theorem.
 
     Springs are re-tuned until each edge is about as long as its length in space times the density
     its place deserves; strengths stay positive, which is all that the theorem asks.
@@ -83,8 +83,8 @@ def _front_density(surface: Surface, points: np.ndarray) -> np.ndarray:
         ring = points[list(loop)]
         distance = np.linalg.norm(points[:, None] - ring[None], axis=-1).min(1)
         density += gain * np.exp(-((distance / radius) ** 2))
-    for ring, gain in ((1, 1.5), (2, 0.8), (3, 0.4), (4, 0.3)):
-        density[surface.parts[f"mouth_{ring}"]] = gain
+    for depth, gain in ((1, 1.5), (2, 0.8), (3, 0.4), (4, 0.3)):
+        density[surface.parts[f"mouth_{depth}"]] = gain
     density[surface.parts["mouth_cap"]] = 0.3
     density[-2:] = 0.2
     return density

@@ -31,7 +31,7 @@ def add_cranium(surface: Surface, points: np.ndarray) -> np.ndarray:
         angle = start + (NAPE_ANGLE - start) * share
         along = np.sqrt(1 - across**2)
         direction = np.stack([across, along * np.sin(angle), along * np.cos(angle)], 1)
-        blend = np.clip(share / 0.3, 0, 1)
+        blend = np.clip(share / 0.16, 0, 1)
         blend = blend * blend * (3 - 2 * blend)
         length = radius + (_skull_distance(direction) - radius) * blend
         new = surface.add_points(f"cranium_{ring}", (direction * length[:, None])[1:-1])
@@ -114,11 +114,11 @@ def _shoulder_ring(angle: np.ndarray, shape: tuple[float, ...]) -> np.ndarray:
 # The ear from the inside of its bowl outwards, then round its rim and down its back:
 # share of the outline, height above the ear's plane, share of the atlas box.
 EAR_RINGS = (
-    (0.0, -5.0, 0.0), (0.28, -5.5, 0.2), (0.46, -2.5, 0.34), (0.58, 2.2, 0.45), (0.7, 0.6, 0.55),
-    (0.84, 0.2, 0.66), (0.93, 2.6, 0.74), (1.0, 1.6, 0.82), (0.97, -1.5, 0.88), (0.8, -5.0, 0.94),
-    (0.6, -12.0, 1.0),
+    (0.0, -4.0, 0.0), (0.28, -4.2, 0.2), (0.44, -2.0, 0.34), (0.56, 2.0, 0.45), (0.7, 0.8, 0.55),
+    (0.84, 0.2, 0.66), (0.93, 2.4, 0.74), (1.0, 1.2, 0.82), (0.95, -2.0, 0.88), (0.75, -8.0, 0.94),
+    (0.6, -16.0, 1.0),
 )  # fmt: skip
-EAR_CENTRE = np.array([77.0, 1.0, -19.0])
+EAR_CENTRE = np.array([79.2, 0.0, -14.5])
 
 
 def add_ears(surface: Surface) -> None:
@@ -128,7 +128,7 @@ def add_ears(surface: Surface) -> None:
     # Narrow lobe, wide top, straight front edge.
     outline = np.stack([(14.0 + 3.5 * up) * back + 2.0 * up, 31.0 * up], -1)
     outline[:, 0] = np.maximum(outline[:, 0], -11.5)
-    tilt, flare = np.deg2rad(12), np.deg2rad(24)
+    tilt, flare = np.deg2rad(12), np.deg2rad(30)
     backwards = np.array([np.sin(flare), 0, -np.cos(flare)])
     outwards = np.array([np.cos(flare), 0, np.sin(flare)])
     upwards = np.array([0.0, 1.0, 0.0])

@@ -1,4 +1,4 @@
-"""Identity directions of the built-in head: named, smooth, symmetric. Millimetres at coefficient 1."""
+"""Identity directions of the built-in head: named, smooth, symmetric; mm at coefficient 1."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ Field = Callable[[np.ndarray], np.ndarray]  # points [n, 3] -> displacements [n,
 
 def _bump(points: np.ndarray, centre: tuple[float, float, float], radius: float) -> np.ndarray:
     """A Gaussian bump [n, 1] and its mirror image."""
-    folded = points * (1, 1, 1)
-    folded = np.stack([np.abs(folded[:, 0]), folded[:, 1], folded[:, 2]], 1)
+    folded = np.stack([np.abs(points[:, 0]), points[:, 1], points[:, 2]], 1)
     return np.exp(-(((folded - centre) / radius) ** 2).sum(1, keepdims=True))
 
 
@@ -76,9 +75,20 @@ def _ear(points: np.ndarray) -> np.ndarray:
 
 
 def _lower_face(points: np.ndarray) -> np.ndarray:
-    return (
-        _step(-points[:, 1], 10, 75) * _step(points[:, 1], -135, -95) * _step(points[:, 2], -30, 20)
-    )
+    height = _step(-points[:, 1], 10, 75) * _step(points[:, 1], -135, -95)
+    return height * _step(points[:, 2], -30, 20)
+
+
+def _occiput(points: np.ndarray) -> np.ndarray:
+    return _step(-points[:, 2], 10, 60) * _step(points[:, 1], -90, -30)
+
+
+def _under_the_mouth(points: np.ndarray) -> np.ndarray:
+    return _step(-points[:, 1], 50, 90) * _lower_face(points)
+
+
+def _shoulder_tops(points: np.ndarray) -> np.ndarray:
+    return _torso(points) * _step(np.abs(points[:, 0]), 40, 150) * (0, 12, 0)
 
 
 FIELDS: dict[str, Field] = {
@@ -88,17 +98,13 @@ FIELDS: dict[str, Field] = {
     "headDepth": _scale((0, 0, 0), (0, 0, 0.06), _head),
     "skullWidth": _scale((0, 0, 0), (0.07, 0, 0), _skull),
     "skullHeight": _scale((0, 45, 0), (0, 0.1, 0), lambda p: _step(p[:, 1], 40, 70)),
-    "skullDepth": _scale(
-        (0, 0, -10), (0, 0, 0.1), lambda p: _step(-p[:, 2], 10, 60) * _step(p[:, 1], -90, -30)
-    ),
+    "skullDepth": _scale((0, 0, -10), (0, 0, 0.1), _occiput),
     "foreheadForward": _push((0, 55, 66), 30, (0, 0, 4)),
     "foreheadWidth": _push((50, 48, 48), 24, (4, 0, 0)),
     "templeWidth": _push((62, 25, 30), 22, (4, 0, 0)),
     "jawWidth": _scale((0, 0, 0), (0.1, 0, 0), _lower_face),
     "jawAngle": _push((60, -50, 12), 24, (4, -3, 0)),
-    "jawLength": _scale(
-        (0, -50, 0), (0, 0.14, 0), lambda p: _step(-p[:, 1], 50, 90) * _lower_face(p)
-    ),
+    "jawLength": _scale((0, -50, 0), (0, 0.14, 0), _under_the_mouth),
     "chinForward": _push((0, -88, 70), 24, (0, 0, 5)),
     "chinHeight": _push((0, -92, 66), 22, (0, -5, 0)),
     "chinWidth": _push((18, -88, 60), 18, (4, 0, 0)),
@@ -135,9 +141,7 @@ FIELDS: dict[str, Field] = {
     "neckLength": lambda points: _torso(points) * (0, -10, 0),
     "neckForward": lambda points: _torso(points) * (0, 0, -8),
     "shoulderWidth": _scale((0, 0, 0), (0.1, 0, 0), _torso),
-    "shoulderHeight": lambda points: (
-        _torso(points) * _step(np.abs(points[:, 0]), 40, 150) * (0, 12, 0)
-    ),
+    "shoulderHeight": _shoulder_tops,
 }
 
 

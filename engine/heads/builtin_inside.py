@@ -22,14 +22,8 @@ def add_eyeballs(surface: Surface) -> None:
         for ring, (degrees, _) in enumerate(EYE_RINGS):
             theta = np.deg2rad(degrees)
             turn = angle[:1] if degrees in (0, 180) else angle
-            direction = np.stack(
-                [
-                    np.sin(theta) * np.cos(turn),
-                    np.sin(theta) * np.sin(turn),
-                    np.cos(theta) + 0 * turn,
-                ],
-                1,
-            )
+            flat = np.sin(theta) * np.stack([np.cos(turn), np.sin(turn)], 1)
+            direction = np.column_stack([flat, np.full(len(turn), np.cos(theta))])
             place = (EYE_CENTRE + EYE_RADIUS * direction) * (sign, 1, 1)
             row = surface.add_points(f"eye_{side}_{ring}", place)
             rows.append(np.resize(row, EYE_COLUMNS + 1))
@@ -69,12 +63,12 @@ def add_teeth(surface: Surface) -> None:
 def add_tongue(surface: Surface) -> None:
     """A soft wedge between the lower teeth: from the root along its back, round the tip, under."""
     across = np.linspace(-1, 1, 9)
-    profile = ((22, -58, 17), (32, -54.5, 18), (42, -54, 18), (52, -56, 16.5), (59, -58.5, 13),
-               (62, -61, 9), (58, -64, 11), (46, -66, 15))  # fmt: skip
+    profile = ((22, -58, 17), (32, -55, 18), (42, -54.5, 18), (51, -56, 16.5), (57, -58, 14),
+               (61, -60.5, 10.5), (60, -63.5, 11), (48, -67, 15))  # fmt: skip
     rows = []
     for ring, (z, y, width) in enumerate(profile):
-        dome = 3.0 * (1 - across**2) - 3.0 * across**4
+        dome = 3.0 - 4.0 * across**2
         groove = -1.0 * np.exp(-((across / 0.25) ** 2))
-        place = np.stack([width * across, y + dome + groove, z - 4 * across**2], 1)
+        place = np.stack([width * across, y + dome + groove, z - 6 * across**2], 1)
         rows.append(surface.add_points(f"tongue_{ring}", place))
     surface.add_grid(np.stack(rows), grid_uvs(np.linspace(0, 1, 8), 9, TONGUE_BOX), "tongue")

@@ -1,4 +1,4 @@
-"""The 52 ARKit expressions of the built-in head, from the sculpting table, the jaw and the eyeballs.
+"""The 52 ARKit expressions of the built-in head: the sculpting table, the jaw and the lids.
 
 Handles are carried to the rest of the skin by the smoothest displacement that meets them (least
 squared graph Laplacian, i.e. a discrete biharmonic spline), which never leaks from one lip to the
@@ -11,7 +11,15 @@ import numpy as np
 
 from . import landmarks as lm
 from .builtin_proportions import EYE_CENTRE, JAW_HINGE, LID_RADIUS, NECK_RINGS
-from .sculpt_table import BOTH, LEFT, MOUTH_LEFT, Sculpt
+from .sculpt_table import (
+    BOTH,
+    JAW_SHARES,
+    JAW_SHARES_OF_LIPS,
+    LEFT,
+    MOUTH_LEFT,
+    Sculpt,
+    Shift,
+)
 from .surface import Surface
 
 JAW_OPEN_ANGLE = np.deg2rad(14.0)  # about 27 mm at the chin
@@ -33,7 +41,7 @@ LIP_LOOPS = np.array([lm.LIPS_INNER, lm.LIPS_MIDDLE, lm.LIPS_FRONT, lm.LIPS_OUTE
 # How far each ring of the mouth's inside follows its lip; the rest of it follows skull or jaw.
 RING_FOLLOWS = {"mouth_1": 0.85, "mouth_2": 0.4, "mouth_3": 0.1, "mouth_4": 0.0}
 
-# Lids per shape: how far the upper and lower lid close (share of the opening), sideways shift in mm.
+# How far the upper and the lower lid close (share of the opening), and a sideways shift in mm.
 LIDS = {
     "eyeBlink": (0.86, 0.14, 0.0),
     "eyeSquint": (0.12, 0.3, 0.0),
@@ -62,14 +70,11 @@ class Sculptor:
         adjacent = np.zeros((count, count))
         for a, b in ((0, 1), (1, 2), (2, 0)):
             adjacent[self.faces[:, a], self.faces[:, b]] = 1
-        held = np.ones(count, bool)
-        held[self.skin] = False
-        inside = [
-            index for name, index in self.parts.items() if name.startswith(("mouth", "lid_rim"))
-        ]
-        adjacent[:, np.concatenate(inside)] = 0  # they follow the skin, not the other way round
-        adjacent = np.maximum(adjacent, adjacent.T)[np.ix_(self.skin, np.arange(count))]
-        adjacent[:, np.concatenate(inside)] = 0
+        adjacent = np.maximum(adjacent, adjacent.T)
+        for name, index in self.parts.items():
+            if name.startswith(("mouth", "lid_rim")):
+                adjacent[:, index] = 0  # they follow the skin, not the other way round
+        adjacent = adjacent[self.skin]
         degree = adjacent.sum(1)
         laplacian = np.diag(degree) - adjacent[:, self.skin]
         laplacian /= degree[:, None]
@@ -96,16 +101,11 @@ class Sculptor:
     def _jaw_weights(self) -> np.ndarray:
         """Share [V] of the jaw's motion that each point takes."""
         handles: dict[int, np.ndarray] = {}
-        lower = {9: 0.04, 10: 0.32, 11: 0.62, 12: 0.85, 13: 0.96, 14: 1.0, 15: 1.0}
         for column in range(20):
             across = column if 5 <= column <= 15 else (10 - column) % 20
             for loop in LIP_LOOPS:
-                handles[int(loop[column])] = np.array([lower.get(across, 0.0)])
-        oval = {152: 1, 377: 1, 400: 1, 378: 1, 379: 1, 365: 0.95, 397: 0.85, 288: 0.62, 361: 0.3,
-                323: 0.08, 454: 0, 17: 1, 18: 1, 200: 1, 199: 1, 175: 1, 164: 0, 2: 0, 327: 0, 425: 0.06,
-                280: 0, 432: 0.75, 434: 0.55, 427: 0.3, 422: 0.85, 411: 0.2, 352: 0.02, 366: 0.05, 401: 0.15,
-                435: 0.45, 376: 0.12, 416: 0.45}  # fmt: skip
-        for vertex, share in oval.items():
+                handles[int(loop[column])] = np.array([JAW_SHARES_OF_LIPS.get(across, 0.0)])
+        for vertex, share in JAW_SHARES.items():
             handles[vertex] = handles[int(self.mirror[vertex])] = np.array([float(share)])
         field = np.clip(self.spread(handles, 42.0)[:, 0], 0, 1)
         for name, index in self.parts.items():
@@ -145,9 +145,7 @@ class Sculptor:
         seal = np.array([1.0, 0.7, 0.3, 0.0])[:, None, None] * sculpt.sealed
         return shifts + seal * (together - shifts)
 
-    def jaw_motion(
-        self, turn: float = 0.0, shift: tuple[float, float, float] = (0, 0, 0)
-    ) -> np.ndarray:
+    def jaw_motion(self, turn: float = 0.0, shift: Shift = (0, 0, 0)) -> np.ndarray:
         """The field [V, 3] of a jaw turned by `turn` radians about its hinge and shifted by mm."""
         offset = self.points - JAW_HINGE
         cosine, sine = np.cos(turn), np.sin(turn)
@@ -226,7 +224,7 @@ def _tongue_out(sculptor: Sculptor) -> np.ndarray:
     field = np.zeros_like(sculptor.points)
     for name, index in sculptor.parts.items():
         if name.startswith("tongue"):
-            forward = np.clip((sculptor.points[index, 2] - 22) / 40, 0, 1)
+            forward = np.clip((sculptor.points[index, 2] - 20) / 40, 0, 1)
             field[index, 2] = 34 * forward
-            field[index, 1] = -9 * forward**2
+            field[index, 1] = 3 * forward - 6 * forward**4  # over the lip, then down
     return field

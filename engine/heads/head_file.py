@@ -11,6 +11,7 @@ import os
 import zipfile
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def read_head(path: str | Path) -> HeadModel:
             arrays = {name: stored[name] for name in ARRAYS}
         if texts["format"] > FORMAT:
             raise HeadError(f"{path} was written by a newer version.", "Update Likeness.")
-        named = {name: _texts(texts[name]) for name in TEXTS}
+        named: dict[str, Any] = {name: _texts(texts[name]) for name in TEXTS}
     except FileNotFoundError as error:
         raise HeadError(f"There is no head file at {path}.", "Check the path.") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

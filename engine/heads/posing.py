@@ -11,6 +11,13 @@ from ..api.head import JOINTS, HeadModel, HeadParams
 class TorchHead(nn.Module):
     """Poses a head from `HeadParams` of tensors. Buffers only: nothing here is learned."""
 
+    vertices: Tensor
+    faces: Tensor
+    expression_deltas: Tensor
+    joints: Tensor
+    weights: Tensor
+    code_matrix: Tensor
+
     def __init__(self, head: HeadModel) -> None:
         super().__init__()
         vertex_count = len(head.vertices)
@@ -66,7 +73,7 @@ class TorchHead(nn.Module):
 def matrix_from_rotvec(rotvec: Tensor) -> Tensor:
     """Rotation matrices [..., 3, 3] of rotation vectors [..., 3]; differentiable at zero too."""
     squared = (rotvec * rotvec).sum(-1)[..., None, None]
-    # sqrt has no gradient at 0; sinc is even, so a tiny floor changes nothing that float32 can hold.
+    # sqrt has no gradient at 0; sinc is even, so this floor changes nothing float32 can hold.
     angle = (squared + 1e-16).sqrt()
     x, y, z = rotvec.unbind(-1)
     zero = torch.zeros_like(x)

@@ -1,20 +1,19 @@
-"""A contact sheet of a head: the neutral face from six sides, then each expression at full strength.
+"""A contact sheet of a head: neutral from six sides, then each expression at full strength.
 
 For people and reviewers to look at; drawn with the mesh rasteriser, shaded by normals.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image, ImageDraw
 
 from ..api.errors import HeadError
 from ..api.head import HeadModel, HeadParams
 from ..api.rotations import matrix_from_rotvec
+from ..imaging import write_png
 from ..mesh import raster_mesh, vertex_normals
 
 # Colours by region; what is not named is skin.
@@ -30,7 +29,7 @@ LIGHT = np.array([-0.35, 0.45, 0.82]) / np.linalg.norm([-0.35, 0.45, 0.82])
 COLUMNS = 8
 
 
-def head_sheet(head: HeadModel, path: Path, tile: int = 300) -> None:
+def head_sheet(head: HeadModel, path: str | Path, tile: int = 300) -> None:
     """Write the sheet as one PNG. Raises HeadError when the file cannot be written."""
     count = len(head.expression_names)
     tiles = []
@@ -46,7 +45,13 @@ def head_sheet(head: HeadModel, path: Path, tile: int = 300) -> None:
     while len(tiles) % COLUMNS:
         tiles.append(np.full_like(tiles[0], 255))
     rows = [np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)]
-    write_png(Path(path), np.vstack(rows))
+    try:
+        write_png(path, np.vstack(rows))
+    except OSError as error:
+        raise HeadError(
+            f"The contact sheet cannot be written to {path}: {error.strerror}.",
+            "Choose a folder that exists and that you may write to.",
+        ) from error
 
 
 def set_gaze(params: HeadParams, name: str) -> None:
@@ -69,7 +74,7 @@ def shaded(
     centre: tuple[float, float] = (0.0, -0.01),
     span: float = 0.24,
 ) -> np.ndarray:
-    """A picture [size, size, 3] uint8 RGB of posed vertices [V, 3] from pitch and yaw in degrees."""
+    """RGB uint8 [size, size, 3] of posed vertices [V, 3], seen from pitch and yaw in degrees."""
     turn = matrix_from_rotvec(np.deg2rad([pitch, 0.0, 0.0])) @ matrix_from_rotvec(
         np.deg2rad([0.0, -yaw, 0.0])
     )
@@ -115,23 +120,7 @@ def _palette(head: HeadModel) -> np.ndarray:
 
 
 def labelled(picture: np.ndarray, name: str) -> np.ndarray:
-    picture = np.ascontiguousarray(picture)
-    cv2.putText(
-        picture, name, (8, picture.shape[0] - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 1, 16
-    )
-    return picture
-
-
-def write_png(path: Path, picture: np.ndarray) -> None:
-    """Write an RGB picture beside its name first, so that nothing half-written is left."""
-    encoded = cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
-    try:
-        handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".png")
-        with os.fdopen(handle, "wb") as file:
-            file.write(encoded)
-        os.replace(beside, path)
-    except OSError as error:
-        raise HeadError(
-            f"The contact sheet cannot be written to {path}: {error.strerror}.",
-            "Choose a folder that exists and that you may write to.",
-        ) from error
+    """The picture with a name in its corner."""
+    image = Image.fromarray(picture)
+    ImageDraw.Draw(image).text((6, picture.shape[0] - 18), name, fill=(20, 20, 20))
+    return np.asarray(image)

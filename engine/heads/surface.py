@@ -33,7 +33,7 @@ class Surface:
         return index.reshape(np.shape(points)[:-1])
 
     def add_triangles(self, faces: np.ndarray, uvs: np.ndarray, region: str) -> None:
-        """Triangles [n, 3] with UVs per corner [n, 3, 2]; those with a repeated corner are left out."""
+        """Triangles [n, 3] with UVs [n, 3, 2]; those with a repeated corner are left out."""
         a, b, c = faces.T
         whole = (a != b) & (b != c) & (c != a)
         self.faces.append(faces[whole])
@@ -46,7 +46,7 @@ class Surface:
         """Two triangles per cell of a grid of indices [R, C] with UVs [R, C, 2].
 
         Rows going down and columns going right, seen from outside, is counter-clockwise; `flip`
-        turns it. Cells left of the middle column are cut the other way, so a symmetric grid stays so.
+        turns it. Cells left of the middle are cut the other way, so a symmetric grid stays so.
         """
         cut = np.arange(grid.shape[1] - 1) < (grid.shape[1] - 1) / 2
         cut = np.broadcast_to(cut, (grid.shape[0] - 1, grid.shape[1] - 1)).reshape(-1)
@@ -80,7 +80,7 @@ def grid_uvs(rows: Sequence[float] | np.ndarray, columns: int, box: Rectangle) -
 
 
 def square_uvs(radii: Sequence[float] | np.ndarray, columns: int, box: Rectangle) -> np.ndarray:
-    """UVs [R, C + 1, 2] of a polar grid squeezed into a box: nested squares, the first column twice.
+    """UVs [R, C + 1, 2] of a polar grid in a box: nested squares, the first column twice.
 
     Column 0 points right and columns run counter-clockwise; `radii` are fractions 0..1.
     """
