@@ -13,7 +13,7 @@ import numpy as np
 
 from ..engine.api.baked import BakedAvatar
 from ..engine.api.head import JOINT_PARENTS, JOINTS, HeadModel
-from . import gaze, payload
+from . import controls, gaze, payload
 from .avatar_object import BONES, find_rig, reduced_name
 from .coordinates import vectors_to_blender
 
@@ -41,6 +41,7 @@ def build(context: bpy.types.Context, avatar: BakedAvatar) -> bpy.types.Object:
         context.collection.objects.link(obj)
     _add_shape_keys(proxy, avatar)
     _add_bones(context, rig, avatar.head)
+    controls.add_rings(rig, avatar.head.joint_positions)
     _bind(proxy, rig, avatar.head)
     gaze.add_drivers(rig, proxy)
     proxy.likeness.payload = stored
@@ -76,6 +77,7 @@ def remove(proxy: bpy.types.Object) -> None:
     bpy.data.batch_remove([block for block in data if block.users == 0])
     if action is not None and action.users == 0:  # the keys that used it went with the mesh
         bpy.data.actions.remove(action)
+    controls.remove_unused()
 
 
 def select_only(context: bpy.types.Context, obj: bpy.types.Object) -> None:

@@ -33,8 +33,8 @@ class LIKENESS_OT_import_avatar(Explained, bpy.types.Operator, ImportHelper):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.mode != "OBJECT":
-            return "Avatars are imported in Object Mode"
+        if context.mode.startswith("EDIT"):
+            return "Leave Edit Mode first"
         return ""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -43,6 +43,8 @@ class LIKENESS_OT_import_avatar(Explained, bpy.types.Operator, ImportHelper):
         return super().invoke(context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        if context.mode != "OBJECT":
+            bpy.ops.object.mode_set(mode="OBJECT")
         try:
             proxy = importing.import_file(
                 context, self.filepath, self.performance, self.match_scene

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bpy
 
 from ..blender_addon import jobs
-from ..engine.api.settings import METHODS
 from ..operators.capture import LIKENESS_OT_import_video
 from ..operators.import_avatar import LIKENESS_OT_import_avatar
 from ..operators.reconstruct import LIKENESS_OT_cancel, LIKENESS_OT_create_avatar
@@ -44,17 +43,8 @@ def _draw_settings(layout: bpy.types.UILayout, scene: bpy.types.PropertyGroup) -
     row = layout.row(align=True)
     row.prop(scene, "footage", text="", placeholder="A video of one head")
     row.operator(LIKENESS_OT_import_video.bl_idname, text="", icon="FILE_MOVIE")
-    column = layout.column()
-    column.use_property_split = True
-    column.use_property_decorate = False
-    if len(METHODS) > 1:
-        column.prop(scene, "method")
-    else:
-        split = column.row().split(factor=0.4)
-        split.alignment = "RIGHT"
-        split.label(text="Method")
-        split.label(text=METHODS[scene.method].label)
-    column.row().prop(scene, "preset", expand=True)
+    layout.prop(scene, "method", text="")
+    layout.row().prop(scene, "preset", expand=True)
     column = layout.column()
     column.scale_y = 1.5
     column.operator(LIKENESS_OT_create_avatar.bl_idname, icon="USER")
