@@ -120,11 +120,36 @@ def _read_times(process: subprocess.Popen[bytes], times: queue.Queue[float]) -> 
             times.put(float(match.group(1)))
 
 
-def encode(path: Path, frames: Iterable[np.ndarray], width: int, height: int, fps: float) -> None:
-    """Write RGB frames [H, W, 3] uint8 as H.264, visually lossless. Raises OSError."""
+def encode(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    width: int,
+    height: int,
+    fps: float,
+    alpha: bool = False,
+) -> None:
+    """Write RGB frames [H, W, 3] uint8, visually lossless: H.264, or VP9 into a .webm. Only that
+    keeps `alpha`, of straight RGBA frames [H, W, 4]. Raises OSError."""
+    kept = "rgba" if alpha else "rgb24"
     command = [ffmpeg(), "-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo"]
-    command += ["-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-"]
-    command += ["-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    command += ["-pix_fmt", kept, "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-"]
+    if path.suffix.lower() == ".webm":
+        command += [
+            "-c:v",
+            "libvpx-vp9",
+            "-crf",
+            "16",
+            "-b:v",
+            "0",
+            "-row-mt",
+            "1",
+            "-cpu-used",
+            "4",
+        ]
+        command += ["-pix_fmt", "yuva420p" if alpha else "yuv420p"]
+    else:
+        command += ["-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p"]
+        command += ["-movflags", "+faststart"]
     command += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None

@@ -19,6 +19,7 @@ from .gaze import (
     steady_gaze,
 )
 from .landmark_model import LandmarkModel, landmark_model
+from .personal import calibrate_blinks, personal_expressions
 from .pose import Observations, Poses, first_poses, split_neck
 from .quality import quality_report
 from .solve import (
@@ -34,6 +35,7 @@ from .spread import spread_offset
 
 # Passes that disagree by this share of the face's height are not to be trusted.
 DISAGREEMENT = 0.03
+PERSONAL_ROUNDS = 2
 FOREHEAD, CHIN = 10, 152
 
 
@@ -84,7 +86,14 @@ def solve_performance(
         poses = refine_by_flow(
             images, model, poses, expression, seen, lambda f: report("solving the motion", f)
         )
+    for _ in range(PERSONAL_ROUNDS if len(points) > 1 else 0):
         expression = solve_expression(model, poses, expression, seen, fixed, gaze, fps)
+        person = personal_expressions(
+            person, model, poses.at(chosen), expression[chosen], seen.at(chosen)
+        )
+        person = calibrate_blinks(person, expression, opened)
+        model = landmark_model(person)
+    expression = solve_expression(model, poses, expression, seen, fixed, gaze, fps)
     angles = _angles(person, poses, points, opened, K, fps)
     root, translation, neck = split_neck(poses, person.joint_positions[1].astype(float), fps)
     report("solving the motion", 1.0)

@@ -27,6 +27,10 @@ class Poses(NamedTuple):
     rotation: np.ndarray  # [T, 3, 3]
     translation: np.ndarray  # [T, 3] metres
 
+    def at(self, index: np.ndarray | slice) -> Poses:
+        """The poses of some frames."""
+        return Poses(self.rotation[index], self.translation[index])
+
     def apply(self, points: np.ndarray) -> np.ndarray:
         """Camera-space points [T, M, 3] of head-space points [T, M, 3] or [M, 3]."""
         return points @ np.swapaxes(self.rotation, -1, -2) + self.translation[:, None]

@@ -21,6 +21,14 @@ NEARBY_METRES = 0.02
 
 def spread_offset(head: HeadModel, index: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Vertex offset [V, 3] float32 that gives landmarks `index` [M] about `offset` [M, 3]."""
+    edges = _edges(head.faces)
+    field = spread_on_skin(head, index, offset[None])[0]
+    anchors = head.faces[head.landmark_faces[index], 0]
+    return _carry_floating(head, edges, anchors, offset, field).astype(np.float32)
+
+
+def spread_on_skin(head: HeadModel, index: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Vertex offsets [K, V, 3] float32 of K landmark offsets [K, M, 3]; what floats stays."""
     count = len(head.vertices)
     corners = head.faces[head.landmark_faces[index]]
     embed = csr_matrix(
@@ -35,8 +43,9 @@ def spread_offset(head: HeadModel, index: np.ndarray, offset: np.ndarray) -> np.
     system = (
         FOLLOW * embed.T @ embed + SMOOTH * laplacian.T @ laplacian + FADE * eye(count)
     ).tocsc()
-    field = splu(system).solve(FOLLOW * embed.T @ offset)
-    return _carry_floating(head, edges, corners[:, 0], offset, field).astype(np.float32)
+    columns = np.moveaxis(offsets, 0, 1).reshape(len(index), -1)
+    field = splu(system).solve(FOLLOW * (embed.T @ columns))
+    return np.moveaxis(field.reshape(count, -1, 3), 1, 0).astype(np.float32)
 
 
 def _edges(faces: np.ndarray) -> np.ndarray:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine.heads.builtin import builtin_head
 
-from engine.api.errors import TrackingError
+from engine.api.errors import HeadError, TrackingError
 from engine.api.head import HeadParams
 from engine.clip import Camera, TrackedClip, frame_path, is_clip, write_clip
-from engine.heads.builtin import builtin_head
 from engine.imaging import write_png
 from engine.tracking.pose import VIEWMAT
 
@@ -46,7 +46,9 @@ def clip(tmp_path: Path) -> TrackedClip:
 
 def test_a_clip_reads_back_as_written(clip: TrackedClip) -> None:
     read = TrackedClip.load(clip.directory)
-    assert is_clip(clip.directory) and len(read) == FRAMES and read.fps == 25
+    assert is_clip(clip.directory)
+    assert len(read) == FRAMES
+    assert read.fps == 25
     np.testing.assert_array_equal(read.params.expression, clip.params.expression)
     np.testing.assert_array_equal(read.params.eyes, clip.params.eyes)
     np.testing.assert_array_equal(read.landmarks, clip.landmarks)
@@ -57,8 +59,10 @@ def test_a_clip_reads_back_as_written(clip: TrackedClip) -> None:
 
 def test_a_frame_has_its_image_matte_and_pose(clip: TrackedClip) -> None:
     frame = TrackedClip.load(clip.directory).frame(7)
-    assert frame.image.shape == (SIZE, SIZE, 3) and frame.alpha.shape == (SIZE, SIZE)
-    assert (frame.image == 7).all() and (frame.alpha == 7).all()
+    assert frame.image.shape == (SIZE, SIZE, 3)
+    assert frame.alpha.shape == (SIZE, SIZE)
+    assert (frame.image == 7).all()
+    assert (frame.alpha == 7).all()
     np.testing.assert_array_equal(frame.params.expression, clip.params.expression[7])
 
 
@@ -78,10 +82,14 @@ def test_a_clip_of_a_newer_version_is_refused(clip: TrackedClip) -> None:
 def test_a_file_cut_short_is_named(clip: TrackedClip, name: str) -> None:
     path = clip.directory / name
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(Exception, match=path.name.split(".")[0]) as caught:
-        read = TrackedClip.load(clip.directory)
-        _ = read.head, read.frame(3)
-    assert type(caught.value).__name__ in ("TrackingError", "HeadError")
+    with pytest.raises((TrackingError, HeadError), match=path.name.split(".")[0]):
+        read_everything(clip.directory)
+
+
+def read_everything(directory: Path) -> None:
+    clip = TrackedClip.load(directory)
+    clip.frame(3)
+    assert clip.head.faces.size
 
 
 def test_arrays_of_unequal_length_are_refused(clip: TrackedClip) -> None:

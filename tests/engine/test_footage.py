@@ -38,7 +38,9 @@ def run_ffmpeg(*arguments: str | Path) -> None:
 def test_a_video_gives_its_frames_colours_and_times(video: Path) -> None:
     footage = open_footage(video)
     frames = list(footage.frames())
-    assert footage.size == (WIDTH, HEIGHT) and footage.fps == 20 and len(frames) == 40
+    assert footage.size == (WIDTH, HEIGHT)
+    assert footage.fps == 20
+    assert len(frames) == 40
     np.testing.assert_allclose([f.time for f in frames], np.arange(40) / 20, atol=2e-3)
     assert np.abs(frames[5].rgb[16, 12].astype(int) - (220, 40, 30)).max() < 12
     assert np.abs(frames[5].rgb[40, 12].astype(int) - 60).max() < 6
@@ -53,9 +55,11 @@ def test_a_rotation_flag_turns_phone_footage_upright(video: Path, tmp_path: Path
     run_ffmpeg("-display_rotation", "90", "-i", video, "-c", "copy", turned)
     footage = open_footage(turned)
     frame = next(footage.frames())
-    assert footage.size == (HEIGHT, WIDTH) and frame.rgb.shape == (WIDTH, HEIGHT, 3)
+    assert footage.size == (HEIGHT, WIDTH)
+    assert frame.rgb.shape == (WIDTH, HEIGHT, 3)
     # The square near the top left is turned by a quarter to the bottom left.
-    assert frame.rgb[56, 16, 0] > 180 and frame.rgb[8, 16, 0] < 90
+    assert frame.rgb[56, 16, 0] > 180
+    assert frame.rgb[8, 16, 0] < 90
 
 
 def test_variable_frame_rate_keeps_each_frames_own_time(video: Path, tmp_path: Path) -> None:
@@ -66,7 +70,7 @@ def test_variable_frame_rate_keeps_each_frames_own_time(video: Path, tmp_path: P
     np.testing.assert_allclose(times, np.array(kept) / 20, atol=2e-3)
 
 
-@pytest.mark.parametrize("name, codec", [("a.webm", "libvpx-vp9"), ("a.mov", "prores_ks")])
+@pytest.mark.parametrize(("name", "codec"), [("a.webm", "libvpx-vp9"), ("a.mov", "prores_ks")])
 def test_an_alpha_channel_is_the_matte(tmp_path: Path, name: str, codec: str) -> None:
     for index in range(12):
         rgba = np.full((HEIGHT, WIDTH, 4), 128, np.uint8)
@@ -77,8 +81,10 @@ def test_an_alpha_channel_is_the_matte(tmp_path: Path, name: str, codec: str) ->
     options = ["-c:v", codec, "-pix_fmt", pixels]
     run_ffmpeg("-framerate", "25", "-i", tmp_path / "in%02d.png", *options, tmp_path / name)
     frames = list(open_footage(tmp_path / name).frames())
-    assert len(frames) == 12 and frames[3].alpha is not None
-    assert frames[3].alpha[20, 20] > 250 and frames[3].alpha[40, 50] < 5
+    assert len(frames) == 12
+    assert frames[3].alpha is not None
+    assert frames[3].alpha[20, 20] > 250
+    assert frames[3].alpha[40, 50] < 5
 
 
 def test_a_folder_is_read_in_natural_order_with_its_masks(tmp_path: Path) -> None:
@@ -96,7 +102,8 @@ def test_a_folder_is_read_in_natural_order_with_its_masks(tmp_path: Path) -> Non
 def test_one_image_is_footage_of_one_frame(tmp_path: Path) -> None:
     write_png(tmp_path / "one.png", np.full((20, 30, 3), 9, np.uint8))
     footage = open_footage(tmp_path / "one.png")
-    assert footage.is_image and len(list(footage.frames())) == 1
+    assert footage.is_image
+    assert len(list(footage.frames())) == 1
 
 
 def test_a_text_file_named_mp4_is_refused(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def test_a_second_person_apart_from_the_face_is_left_out() -> None:
     mask = np.maximum(disc(30, (50, 80)), disc(20, (125, 80)))
     face = np.array([[40, 70], [60, 70], [60, 90], [40, 90]], float)
     known = trimap(mask, face)
-    assert known[80, 50] == 1 and known[80, 125] == 0
+    assert known[80, 50] == 1
+    assert known[80, 125] == 0
 
 
 def test_the_unknown_band_scales_with_the_image() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from engine.heads.builtin import builtin_head
 from scipy.optimize import lsq_linear
 
 from engine.api.errors import TrackingError
 from engine.api.head import HeadParams
 from engine.api.rotations import matrix_from_rotvec
-from engine.heads.builtin import builtin_head
 from engine.tracking.crop import HeadCrop, has_rival, head_square
 from engine.tracking.expression import ExpressionPrior, solve_expressions
 from engine.tracking.flow import Tracks, barycentrics, carry_tracks, rigid_triangles
@@ -48,9 +48,12 @@ def observe(points: np.ndarray) -> Observations:
 def test_the_square_holds_every_head_box_and_stays_in_the_frame() -> None:
     boxes = np.array([[300, 100, 700, 560], [340, 90, 740, 550], [np.nan] * 4], float)
     crop = head_square(boxes, 1080, 1920)
-    assert crop.left <= 301 and crop.left + crop.side >= 739 and crop.top >= 0
+    assert crop.left <= 301
+    assert crop.left + crop.side >= 739
+    assert crop.top >= 0
     wide = head_square(np.array([[-50, 0, 430, 470.0]]), 640, 480)
-    assert wide.left >= 0 and wide.left + wide.side <= 640
+    assert wide.left >= 0
+    assert wide.left + wide.side <= 640
 
 
 def test_too_few_faces_are_an_error() -> None:
@@ -91,9 +94,7 @@ def test_torso_and_neck_compose_to_the_head_exactly() -> None:
     head, truth = builtin_head(), nodding(60)
     root, translation, neck = split_neck(truth, head.joint_positions[1].astype(float), 25.0)
     neutral = HeadParams.neutral(len(head.expression_names), 60)
-    params = HeadParams(
-        neutral.expression, neck, neutral.jaw, neutral.eyes, root, translation
-    )
+    params = HeadParams(neutral.expression, neck, neutral.jaw, neutral.eyes, root, translation)
     skull = head.skin_weights[:, 0] < 1e-6
     posed = head.pose(params)[:, skull] @ VIEWMAT[:3, :3].T
     np.testing.assert_allclose(posed, truth.apply(head.vertices[skull]), atol=2e-5)
@@ -126,7 +127,8 @@ def test_a_blink_of_three_frames_survives_the_smoothing_in_time() -> None:
     found = solve_expressions(
         hessian, 3000 * wanted, np.zeros((25, 1)), np.zeros(1, bool), 25.0, ExpressionPrior()
     )
-    assert found[12, 0] > 0.97 and found[9, 0] < 0.02
+    assert found[12, 0] > 0.97
+    assert found[9, 0] < 0.02
 
 
 def test_barycentrics_give_the_point_back() -> None:
@@ -154,7 +156,8 @@ def test_flow_takes_the_jitter_out_of_poses() -> None:
     before, after = (
         np.linalg.norm(carry_tracks(tracks, shaped, p, K)[2], axis=-1) for p in (shaken, poses)
     )
-    assert np.median(before) > 0.3 and np.median(after) < 0.1 * np.median(before)
+    assert np.median(before) > 0.3
+    assert np.median(after) < 0.1 * np.median(before)
     assert np.abs(poses.rotation - truth.rotation).max() < 0.004
 
 
@@ -168,8 +171,12 @@ def perfect_tracks(model: object, truth: Poses) -> Tracks:
         carriers = np.tile(triangles, (20 - span, 1))
         # The middle of a triangle in the image is not the image of its middle.
         share = barycentrics(middle[:-span].reshape(-1, 2), pixels[first[:, None], carriers])
-        end = (truth.apply(model.neutral)[first[:, None] + span, carriers] * share[..., None]).sum(1)  # type: ignore[attr-defined]
-        parts.append((first, first + span, carriers, middle[:-span].reshape(-1, 2), project(end, K)))
+        end = (truth.apply(model.neutral)[first[:, None] + span, carriers] * share[..., None]).sum(
+            1
+        )  # type: ignore[attr-defined]
+        parts.append(
+            (first, first + span, carriers, middle[:-span].reshape(-1, 2), project(end, K))
+        )
     return Tracks(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
@@ -195,4 +202,5 @@ def test_lost_frames_are_bridged_in_a_straight_line() -> None:
     np.testing.assert_allclose(bridge_lost(lost), landmarks)
     lost[[0, 5]] = np.nan
     bridged = bridge_lost(lost)
-    assert bridged[0, 0, 0] == 1 and bridged[5, 0, 0] == 4
+    assert bridged[0, 0, 0] == 1
+    assert bridged[5, 0, 0] == 4
