@@ -62,45 +62,45 @@ def add_light(name: str, place: Vector, target: Vector, watts: float, size: floa
     bpy.context.collection.objects.link(light)
 
 
-def add_set(head: Vector, height: float) -> None:
-    """A wall behind, a ring of brass round the head, a microphone before it. Lengths in heads."""
-    bpy.ops.mesh.primitive_plane_add(size=12 * height, location=head + Vector((0, 2.0 * height, 0)))
-    wall = bpy.context.object
-    wall.rotation_euler.x = math.pi / 2
-    wall.data.materials.append(material("Wall", (0.05, 0.11, 0.13), roughness=0.9))
-
+def add_set(middle: Vector, unit: float) -> None:
+    """A wall behind, a brass ring round the head, a microphone before it; lengths in `unit`."""
+    bpy.ops.mesh.primitive_plane_add(size=24 * unit, location=middle + unit * Vector((0, 3.2, 0)))
+    bpy.context.object.rotation_euler.x = math.pi / 2
+    finish("Wall", (0.012, 0.03, 0.038), roughness=0.9)
     bpy.ops.mesh.primitive_torus_add(
-        location=head + Vector((0, 0, 0.05 * height)), major_radius=0.86 * height,
-        minor_radius=0.022 * height, major_segments=96, minor_segments=16,
-        rotation=(math.radians(24), math.radians(-14), 0),
+        location=middle - unit * Vector((0, 0, 0.3)), major_radius=0.86 * unit,
+        minor_radius=0.02 * unit, major_segments=128, minor_segments=16,
+        rotation=(math.radians(25), math.radians(-9), 0),
     )  # fmt: skip
-    ring = bpy.context.object
-    ring.data.materials.append(material("Brass", (0.9, 0.55, 0.2), metallic=1.0, roughness=0.25))
-
-    place = head + Vector((0.36 * height, -0.75 * height, -0.5 * height))
-    bpy.ops.mesh.primitive_uv_sphere_add(location=place, radius=0.1 * height)
-    bpy.context.object.data.materials.append(material("Grille", (0.3, 0.3, 0.32), metallic=0.8))
+    finish("Brass", (0.9, 0.55, 0.2), metallic=1.0, roughness=0.22)
+    place = middle + unit * Vector((0.5, -1.05, -0.42))
+    bpy.ops.mesh.primitive_uv_sphere_add(location=place, radius=0.11 * unit)
+    finish("Grille", (0.3, 0.3, 0.32), metallic=0.9, roughness=0.35)
     bpy.ops.mesh.primitive_cylinder_add(
-        location=place - Vector((0, 0, 0.42 * height)), radius=0.045 * height, depth=0.7 * height
+        location=place - unit * Vector((0, 0, 0.6)), radius=0.05 * unit, depth=unit
     )
-    bpy.context.object.data.materials.append(material("Stand", (0.02, 0.02, 0.02), roughness=0.4))
-    for name in ("Sphere", "Torus"):
-        for polygon in bpy.data.objects[name].data.polygons:
-            polygon.use_smooth = True
+    finish("Handle", (0.02, 0.02, 0.022), roughness=0.4)
 
 
-def add_lights(head: Vector, height: float) -> None:
-    """A warm key, a cool fill, a rim from behind."""
-    watts = 60 * height**2  # the same look for a head of any size
-    add_light(
-        "Key", head + height * Vector((-2, -2.4, 1.8)), head, 9 * watts, height, (1, 0.93, 0.84)
-    )
-    add_light(
-        "Fill", head + height * Vector((2.4, -2, 0)), head, 2 * watts, height, (0.75, 0.87, 1)
-    )
-    add_light(
-        "Rim", head + height * Vector((1.6, 1.5, 1.6)), head, 7 * watts, height, (1, 0.8, 0.6)
-    )
+def finish(name: str, color: tuple[float, float, float], **inputs: float) -> None:
+    """Name the active object, shade it smooth, give it its material."""
+    made = bpy.context.object
+    made.name = name
+    made.data.materials.append(material(name, color, **inputs))
+    if name != "Wall":
+        made.data.shade_smooth()
+
+
+def add_lights(middle: Vector, unit: float) -> None:
+    """A warm key, a cool fill, a rim from behind; brightness does not depend on `unit`."""
+    watts = 100 * unit**2
+    for name, place, power, color in (
+        ("Key", (-2.6, -3.0, 2.4), 9.0, (1.0, 0.93, 0.84)),
+        ("Fill", (3.0, -2.6, 0.2), 2.5, (0.7, 0.85, 1.0)),
+        ("Rim", (2.2, 2.2, 2.2), 8.0, (1.0, 0.8, 0.6)),
+        ("Glow", (-1.5, 1.2, 2.4), 1.5, (0.5, 0.8, 1.0)),
+    ):
+        add_light(name, middle + unit * Vector(place), middle, power * watts, 1.5 * unit, color)
 
 
 def prepare_render(scene: bpy.types.Scene, out: Path) -> None:
@@ -118,11 +118,14 @@ def prepare_render(scene: bpy.types.Scene, out: Path) -> None:
 
 
 def measure(proxy: bpy.types.Object) -> tuple[Vector, float]:
-    """Centre of the posed head and its height, in the world."""
-    evaluated = proxy.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    corners = [evaluated.matrix_world @ Vector(corner) for corner in evaluated.bound_box]
-    low, high = (Vector(map(pick, *corners)) for pick in (min, max))
-    return (low + high) / 2, high.z - low.z
+    """Middle of the picture at the head's distance, in the world, and half the picture's width."""
+    scene = bpy.context.scene
+    corners = [proxy.matrix_world @ Vector(corner) for corner in proxy.bound_box]
+    camera = scene.camera
+    distance = (camera.matrix_world.inverted() @ (sum(corners, Vector()) / 8)).z
+    frame = camera.data.view_frame(scene=scene)
+    places = [camera.matrix_world @ (corner * (distance / corner.z)) for corner in frame]
+    return sum(places, Vector()) / 4, max(abs(a.x - b.x) for a in places for b in places) / 2
 
 
 def main(archive: str, avatar: str, out: Path) -> None:
@@ -137,10 +140,10 @@ def main(archive: str, avatar: str, out: Path) -> None:
     scene.frame_start, scene.frame_end = max(scene.frame_start, first), scene.frame_end
     add_slider_animation(proxy, scene.frame_start, scene.frame_end)
     scene.frame_set(scene.frame_start)
-    head, height = measure(proxy)
-    add_set(head, height)
-    add_lights(head, height)
     prepare_render(scene, out)
+    middle, unit = measure(proxy)
+    add_set(middle, unit)
+    add_lights(middle, unit)
     bpy.ops.likeness.set_up_render()
     bpy.ops.wm.save_as_mainfile(filepath=str(out / "avatar.blend"), compress=True)
     bpy.ops.render.render(animation=True)
