@@ -203,6 +203,18 @@ def use_performance(scene: bpy.types.Scene, proxy: bpy.types.Object) -> bpy.type
     return action
 
 
+def refresh_performance(scene: bpy.types.Scene, proxy: bpy.types.Object) -> None:
+    """Where the performance is the active Action, record it again from the avatar's payload."""
+    if not plays_performance(proxy):
+        return
+    old = proxy.likeness.action
+    name = old.name
+    new = add_performance(scene, proxy)
+    bpy.data.actions.remove(old)
+    if new is not None:
+        new.name = name
+
+
 def plays_performance(proxy: bpy.types.Object) -> bool:
     """Whether the performance is the active Action of the avatar's keys or rig."""
     action = proxy.likeness.action

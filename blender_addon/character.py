@@ -14,7 +14,7 @@ import numpy as np
 from ..engine.api.baked import BakedAvatar
 from ..engine.api.head import JOINT_PARENTS, JOINTS, HeadModel
 from . import controls, gaze, payload
-from .avatar_object import BONES, find_rig, reduced_name
+from .avatar_object import BONES, find_rig, read, reduced_name
 from .coordinates import vectors_to_blender
 
 # Direction and length of each bone from its joint in head axes, metres: for the eye, not the pose.
@@ -39,7 +39,7 @@ def build(context: bpy.types.Context, avatar: BakedAvatar) -> bpy.types.Object:
     rig = bpy.data.objects.new(f"{avatar.name} Rig", bpy.data.armatures.new(f"{avatar.name} Rig"))
     for obj in (rig, proxy):
         context.collection.objects.link(obj)
-    _add_shape_keys(proxy, avatar)
+    _write_shape_keys(proxy, avatar)
     _add_bones(context, rig, avatar.head)
     controls.add_rings(rig, avatar.head.joint_positions)
     _bind(proxy, rig, avatar.head)
@@ -50,17 +50,25 @@ def build(context: bpy.types.Context, avatar: BakedAvatar) -> bpy.types.Object:
     return proxy
 
 
-def replace(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
-    """Put another avatar of the same topology in place; keys, rig and animation stay.
+def can_replace(proxy: bpy.types.Object, avatar: BakedAvatar) -> bool:
+    """Whether the avatar is another state of the one that is there: same head mesh, same joints."""
+    present = read(proxy).head
+    return (
+        present.expression_names == avatar.head.expression_names
+        and np.array_equal(present.faces, avatar.head.faces)
+        and np.allclose(present.joint_positions, avatar.head.joint_positions, atol=1e-6)
+        and proxy.data.shape_keys is not None
+    )
 
-    For previews while an avatar learns. The rest pose follows the new head, the bones stay.
+
+def replace(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
+    """Put another state of the avatar in place; keys, rig and animation stay.
+
+    For previews while an avatar learns. The rest shape follows the new head.
     """
     old = proxy.likeness.payload
     proxy.likeness.payload = payload.store(avatar)
-    blocks = proxy.data.shape_keys.key_blocks
-    for name, shape in _shapes(avatar):
-        if name in blocks:
-            blocks[name].data.foreach_set("co", shape.ravel())
+    _write_shape_keys(proxy, avatar)
     proxy.data.vertices.foreach_set("co", vectors_to_blender(avatar.head.vertices).ravel())
     proxy.data.update()
     if old is not None and old.users == 0:
@@ -112,19 +120,23 @@ def _shapes(avatar: BakedAvatar) -> list[tuple[str, np.ndarray]]:
     return shapes + [(reduced_name(k), basis) for k in range(len(avatar.deltas))]
 
 
-def _add_shape_keys(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
+def _write_shape_keys(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
+    """Give every key its shape and its slider its range; a new key stands at 0."""
     seen = np.asarray(avatar.performance.params.expression)
     reach = np.abs(seen).max(axis=0, initial=1.0)  # [E] never less than 1
     lowest = seen.min(axis=0, initial=0.0)
     reach_of = dict(zip(avatar.head.expression_names, reach.tolist(), strict=True))
     lowest_of = dict(zip(avatar.head.expression_names, lowest.tolist(), strict=True))
+    keys = proxy.data.shape_keys
+    present = set(keys.key_blocks.keys()) if keys else set()
     for name, shape in _shapes(avatar):
-        key = proxy.shape_key_add(name=name, from_mix=False)
+        if name not in present:
+            proxy.shape_key_add(name=name, from_mix=False).value = 0.0  # 5.2 makes it 1
+        key = proxy.data.shape_keys.key_blocks[name]
         key.data.foreach_set("co", shape.ravel())
         # Blender clamps animated values to the slider, so it must reach what was tracked.
         key.slider_max = reach_of.get(name, 1.0)
         key.slider_min = lowest_of.get(name, 0.0 if name == "Basis" else -1.0)
-        key.value = 0.0  # Blender 5.2 makes keys with a value of 1
 
 
 def _add_bones(context: bpy.types.Context, rig: bpy.types.Object, head: HeadModel) -> None:

@@ -15,7 +15,7 @@ import bpy
 
 from ..engine.api.avatar_file import read_avatar
 from ..engine.api.errors import LikenessError
-from . import avatar_object, character, environment, importing
+from . import animation, avatar_object, character, environment, importing
 from .bridge import Engine
 from .preferences import EXTENSION, preferences
 
@@ -231,13 +231,17 @@ def _show(path: str, final: bool) -> None:
     window = {"window": windows[0]} if windows else {}
     with bpy.context.temp_override(**window):
         proxy = _find_avatar(_work.avatar_uid)
-        if proxy is None and bpy.context.mode != "OBJECT":
-            bpy.ops.object.mode_set(mode="OBJECT")
-        if proxy is None:
-            proxy = importing.add(bpy.context, avatar, performance=True, match_scene=True)
-            _work.avatar_uid = proxy.session_uid
-        else:
+        if proxy is not None and character.can_replace(proxy, avatar):
             character.replace(proxy, avatar)
+            animation.refresh_performance(bpy.context.scene, proxy)
+        else:
+            if bpy.context.mode != "OBJECT":
+                bpy.ops.object.mode_set(mode="OBJECT")
+            if proxy is not None:
+                character.remove(proxy)
+            match = bpy.context.scene.likeness.match_scene
+            proxy = importing.add(bpy.context, avatar, performance=True, match_scene=match)
+            _work.avatar_uid = proxy.session_uid
         if final:
             bpy.ops.ed.undo_push(message="Create Avatar")
 

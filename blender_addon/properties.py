@@ -73,6 +73,11 @@ class LikenessScene(bpy.types.PropertyGroup):
         ],
         default=PRESETS[1],
     )
+    match_scene: bpy.props.BoolProperty(
+        name="Match Footage",
+        description="Give the scene the footage's camera, frame rate, length and picture size",
+        default=True,
+    )
     active: bpy.props.IntProperty(
         name="Active Avatar",
         description="Row of the avatar list",

@@ -45,6 +45,7 @@ def _draw_settings(layout: bpy.types.UILayout, scene: bpy.types.PropertyGroup) -
     row.operator(LIKENESS_OT_import_video.bl_idname, text="", icon="FILE_MOVIE")
     layout.prop(scene, "method", text="")
     layout.row().prop(scene, "preset", expand=True)
+    layout.prop(scene, "match_scene")
     column = layout.column()
     column.scale_y = 1.5
     column.operator(LIKENESS_OT_create_avatar.bl_idname, icon="USER")

@@ -79,6 +79,17 @@ def test_frames_that_tracking_lost_get_no_key(avatar):
     assert frames == pytest.approx([1, 2, 3, 7, 8, 9, 10, 11, 12], abs=1e-4)
 
 
+def test_a_refreshed_performance_is_that_of_the_new_payload(performed):
+    better = make_avatar(seed=5)
+    character.replace(performed, better)
+    animation.refresh_performance(bpy.context.scene, performed)
+    assert len(bpy.data.actions) == 1
+    bpy.context.scene.frame_set(3)
+    value = performed.data.shape_keys.key_blocks["jawOpen"].value
+    column = better.head.expression_names.index("jawOpen")
+    assert value == pytest.approx(better.performance.params.expression[2, column], abs=1e-6)
+
+
 def test_another_scene_rate_keeps_the_performances_duration(avatar):
     bpy.context.scene.render.fps = 50
     proxy = character.build(bpy.context, avatar)

@@ -148,7 +148,9 @@ def test_the_avatar_survives_appending_with_its_rig(avatar, proxy, tmp_path):
     appended = wanted.objects[0]
     bpy.context.collection.objects.link(appended)
     assert_same_avatar(avatar_object.read(appended), avatar)
-    assert appended.find_armature().pose.bones["look.L"]
+    appended.data.shape_keys.key_blocks["eyeLookUpLeft"].value = 1
+    rig = appended.find_armature().evaluated_get(bpy.context.evaluated_depsgraph_get())
+    assert rig.pose.bones["look.L"].rotation_euler.x == pytest.approx(np.radians(30), abs=1e-4)
 
 
 @pytest.mark.parametrize("linked", [False, True])
@@ -189,13 +191,15 @@ def test_undo_and_redo_keep_the_avatar(avatar, proxy):
 
 def test_replacing_keeps_sliders_and_takes_the_new_gaussians(proxy):
     proxy.data.shape_keys.key_blocks["jawOpen"].value = 0.5
-    better = make_avatar(seed=5)
+    better = make_avatar(seed=5, blendshapes=5)
+    assert character.can_replace(proxy, better)
     character.replace(proxy, better)
     assert_same_avatar(avatar_object.read(proxy), better)
     assert proxy.data.shape_keys.key_blocks["jawOpen"].value == 0.5
     expected = coordinates.vectors_to_blender(better.head.vertices)
     proxy.data.shape_keys.key_blocks["jawOpen"].value = 0
     np.testing.assert_allclose(posed_vertices(proxy), expected, atol=1e-6)
+    assert proxy.data.shape_keys.key_blocks["reduced.04"].value == 0
 
 
 def test_removing_leaves_nothing_behind(proxy):
