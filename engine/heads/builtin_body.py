@@ -114,11 +114,11 @@ def _shoulder_ring(angle: np.ndarray, shape: tuple[float, ...]) -> np.ndarray:
 # The ear from the inside of its bowl outwards, then round its rim and down its back:
 # share of the outline, height above the ear's plane, share of the atlas box.
 EAR_RINGS = (
-    (0.0, -4.0, 0.0), (0.28, -4.2, 0.2), (0.44, -2.0, 0.34), (0.56, 2.0, 0.45), (0.7, 0.8, 0.55),
+    (0.0, -2.2, 0.0), (0.28, -2.6, 0.2), (0.44, -1.2, 0.34), (0.56, 2.0, 0.45), (0.7, 0.8, 0.55),
     (0.84, 0.2, 0.66), (0.93, 2.4, 0.74), (1.0, 1.2, 0.82), (0.95, -2.0, 0.88), (0.75, -8.0, 0.94),
     (0.6, -16.0, 1.0),
 )  # fmt: skip
-EAR_CENTRE = np.array([79.2, 0.0, -14.5])
+EAR_CENTRE = np.array([80.0, 0.0, -14.5])
 
 
 def add_ears(surface: Surface) -> None:

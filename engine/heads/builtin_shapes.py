@@ -22,7 +22,7 @@ from .sculpt_table import (
 )
 from .surface import Surface
 
-JAW_OPEN_ANGLE = np.deg2rad(14.0)  # about 27 mm at the chin
+JAW_OPEN_ANGLE = np.deg2rad(18.0)  # about 28 mm at the chin
 
 EXPRESSIONS = (
     "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
@@ -225,6 +225,6 @@ def _tongue_out(sculptor: Sculptor) -> np.ndarray:
     for name, index in sculptor.parts.items():
         if name.startswith("tongue"):
             forward = np.clip((sculptor.points[index, 2] - 20) / 40, 0, 1)
-            field[index, 2] = 34 * forward
-            field[index, 1] = 3 * forward - 6 * forward**4  # over the lip, then down
+            field[index, 2] = 42 * forward
+            field[index, 1] = 6 * forward - 9 * forward**4  # over the lip, then down
     return field

@@ -71,8 +71,8 @@ def shaded(
     pitch: float = 0.0,
     yaw: float = 0.0,
     *,
-    centre: tuple[float, float] = (0.0, -0.01),
-    span: float = 0.24,
+    centre: tuple[float, float] = (0.0, -0.018),
+    span: float = 0.19,
 ) -> np.ndarray:
     """RGB uint8 [size, size, 3] of posed vertices [V, 3], seen from pitch and yaw in degrees."""
     turn = matrix_from_rotvec(np.deg2rad([pitch, 0.0, 0.0])) @ matrix_from_rotvec(
@@ -122,5 +122,5 @@ def _palette(head: HeadModel) -> np.ndarray:
 def labelled(picture: np.ndarray, name: str) -> np.ndarray:
     """The picture with a name in its corner."""
     image = Image.fromarray(picture)
-    ImageDraw.Draw(image).text((6, picture.shape[0] - 18), name, fill=(20, 20, 20))
+    ImageDraw.Draw(image).text((6, picture.shape[0] - 22), name, fill=(20, 20, 20), font_size=15)
     return np.asarray(image)
