@@ -26,20 +26,20 @@ class ProgressEvents:
     def __init__(self, emit: Callable[[Message], None]) -> None:
         self._emit = emit
         self._started = time.monotonic()
-        self._stage, self._fraction, self._told = "", 0.0, -EVERY_SECONDS
+        self._stage, self.fraction, self._told = "", 0.0, -EVERY_SECONDS
 
     def __call__(self, stage: str, fraction: float) -> None:
         now = time.monotonic() - self._started
-        self._fraction = max(self._fraction, fraction)
+        self.fraction = max(self.fraction, fraction)
         if stage == self._stage and now - self._told < EVERY_SECONDS:
             return
         self._stage, self._told = stage, now
-        left = now * (1 - self._fraction) / self._fraction if self._fraction > KNOWN_FROM else None
+        left = now * (1 - self.fraction) / self.fraction if self.fraction > KNOWN_FROM else None
         self._emit(
             {
                 "event": "progress",
                 "stage": stage,
-                "fraction": round(self._fraction, 4),
+                "fraction": round(self.fraction, 4),
                 "seconds_left": None if left is None else round(left, 1),
             }
         )

@@ -12,9 +12,9 @@ from typing import Any
 
 from ..api.messages import Message
 from ..api.requests import ReconstructRequest, RenderRequest, TrackRequest, parse
-from .reconstruct import reconstruct
-from .render import render
-from .track import track
+from .reconstruction import reconstruct
+from .rendering import render
+from .tracking import track
 
 Emit = Callable[[Message], None]
 

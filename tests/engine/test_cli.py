@@ -16,7 +16,7 @@ from engine.api.avatar_file import write_avatar
 from engine.command_line import main
 from engine.footage import open_footage
 from engine.imaging import read_image
-from engine.jobs.render import parse_background, parse_frames
+from engine.jobs.rendering import parse_background, parse_frames
 from engine.video import encode
 from tests.small_avatar import small_avatar
 
@@ -64,6 +64,17 @@ def test_a_performance_becomes_a_video_of_its_length(avatar: Path, tmp_path: Pat
     assert footage.size == (96, 96)
     assert len(list(footage.frames())) == len(small_avatar().performance.times)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["anna.likeness", "anna.mp4"]
+
+
+def test_a_webm_keeps_its_transparency(avatar: Path, tmp_path: Path) -> None:
+    movie = tmp_path / "anna.webm"
+    options = ["--performance", "--frames", ":4", "--background", "transparent"]
+    assert main(["render", str(avatar), "-o", str(movie), *options]) == 0
+    frames = list(open_footage(movie).frames())
+    assert len(frames) == 4
+    assert frames[0].alpha is not None
+    assert frames[0].alpha[32, 32] > 200
+    assert frames[0].alpha[0, 0] < 20
 
 
 def test_the_orbit_moves_the_camera_and_returns(avatar: Path, tmp_path: Path) -> None:

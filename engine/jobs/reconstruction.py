@@ -26,7 +26,7 @@ from ..device import check_device
 from ..progress import ProgressEvents, Report, span
 from ..provenance import provenance
 from .previews import Previews
-from .track import check_size, clip_warnings, track_clip
+from .tracking import check_size, clip_warnings, track_clip
 
 if TYPE_CHECKING:
     from ..api.baked import BakedAvatar
@@ -34,24 +34,26 @@ if TYPE_CHECKING:
     from ..clip import TrackedClip
 
 SUFFIX = ".likeness"
-TRACKED, FITTED, BAKED, MEASURED = 0.3, 0.9, 0.93, 0.98
-"""How far each stage reaches on the progress bar."""
+TRACKED = 0.35
+"""Share of the progress bar that tracking takes, when there is tracking to do."""
+FITTED, BAKED, MEASURED = 0.9, 0.93, 0.98
+"""How far the other stages reach on the rest of it."""
 
 
 def reconstruct(request: ReconstructRequest, emit: Callable[[Message], None]) -> dict[str, Any]:
     """Track if needed, fit, bake, measure, write. Raises LikenessError, also Cancelled."""
     settings = _check(request)
-    report = ProgressEvents(emit)
-    clock = _Clock()
-    with _tracked_clip(request, span(report, 0, TRACKED)) as clip:
+    bar, clock = ProgressEvents(emit), _Clock()
+    with tracked_clip(request, span(bar, 0, TRACKED)) as clip:
         clock.lap("track")
+        report = span(bar, bar.fraction, 1)
         from ..metrics import held_out
 
         tests = held_out(len(clip), request.test_frames)
         settings = replace(settings, size=min(settings.size, clip.camera.width))
         info = _info(request, settings, clip)
         previews = Previews(request.preview, clip, info, emit)
-        avatar = _fit(request, settings, clip, tests, span(report, TRACKED, FITTED), previews)
+        avatar = _fit(request, settings, clip, tests, span(report, 0, FITTED), previews)
         clock.lap("fit")
         report("Baking", FITTED)
         from ..bake import bake
@@ -106,7 +108,7 @@ def _known(names: Any) -> str:
 
 
 @contextmanager
-def _tracked_clip(request: ReconstructRequest, report: Report) -> Iterator[TrackedClip]:
+def tracked_clip(request: ReconstructRequest, report: Report) -> Iterator[TrackedClip]:
     """The clip to fit. One that nobody asked to keep is removed at the end."""
     from ..clip import TrackedClip, is_clip
 

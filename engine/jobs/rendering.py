@@ -19,12 +19,13 @@ from ..api.head import HeadParams
 from ..api.messages import Message
 from ..api.requests import RenderRequest
 from ..progress import ProgressEvents, Report
-from .track import check_size
+from .tracking import check_size
 
 if TYPE_CHECKING:
     from ..clip import Camera
 
-VIDEO_SUFFIXES = (".mp4", ".mov")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".webm")
+ALPHA_SUFFIX = ".webm"
 CAMERAS = ("source", "orbit")
 ORBIT_DEGREES = 30.0
 ORBIT_FRAMES = 72
@@ -104,7 +105,7 @@ def _check(request: RenderRequest, output: Path, video: bool) -> None:
     if output.suffix and not video and not output.is_dir():
         raise LikenessError(
             f"{output.name} is no video that can be written.",
-            f"End it in {' or '.join(VIDEO_SUFFIXES)}, or give a folder for images.",
+            f"End it in {', '.join(VIDEO_SUFFIXES)}, or give a folder for images.",
         )
     if output.is_file() and not video:
         raise LikenessError(f"{output} is a file.", "Give a folder for the images.")
@@ -114,8 +115,10 @@ def _check(request: RenderRequest, output: Path, video: bool) -> None:
 
 def _shot(request: RenderRequest, baked: BakedAvatar, video: bool) -> _Shot:
     background = parse_background(request.background or ("black" if video else "transparent"))
-    if video and background is None:
-        raise LikenessError("A video has no transparency.", "Render to a folder of images.")
+    if background is None and video and not request.output.lower().endswith(ALPHA_SUFFIX):
+        raise LikenessError(
+            "This kind of video has no transparency.", f"Render to images or to {ALPHA_SUFFIX}."
+        )
     if not 0 <= request.level < len(baked.levels):
         raise LikenessError(
             f"There is no level {request.level}.", f"This avatar has 0 to {len(baked.levels) - 1}."
@@ -175,5 +178,6 @@ def _write_video(path: Path, shot: _Shot, report: Report) -> None:
     from ..video import encode
 
     camera, fps = shot.cameras[0], shot.baked.performance.fps
+    alpha = shot.background is None
     with replacing(path) as temporary:
-        encode(temporary, _images(shot, report), camera.width, camera.height, fps)
+        encode(temporary, _images(shot, report), camera.width, camera.height, fps, alpha)
