@@ -61,13 +61,11 @@ def raster_mesh(
     face = np.full(height * width, -1, np.int32)
     barycentrics = np.zeros((height * width, 3), np.float32)
     for triangle, pixel, weights in _covered(corners[kept][..., :2], width, height):
-        closeness = (weights * inverse_depth[triangle]).sum(-1)
-        # Farthest first, so that the nearest candidate of a pixel is written last.
-        order = np.argsort(closeness, kind="stable")
-        order = order[closeness[order] > nearest[pixel[order]]]
-        nearest[pixel[order]] = closeness[order]
-        face[pixel[order]] = kept[triangle[order]]
-        barycentrics[pixel[order]] = weights[order]
+        closeness = np.einsum("nk,nk->n", weights, inverse_depth[triangle])
+        np.maximum.at(nearest, pixel, closeness)
+        seen = closeness == nearest[pixel]
+        face[pixel[seen]] = kept[triangle[seen]]
+        barycentrics[pixel[seen]] = weights[seen]
     with np.errstate(divide="ignore"):
         depth = np.where(nearest > 0, 1 / nearest, np.inf)
     shape = (height, width)
@@ -82,8 +80,8 @@ def _covered(
     high = np.clip(np.ceil(corners.max(1) + 0.5), 0, (width, height)).astype(np.int64)
     extent = np.maximum(high - low, 0)
     counts = extent.prod(-1)
-    area = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    counts[np.abs(area) < 1e-12] = 0
+    planes = _barycentric_planes(corners)
+    counts[~np.isfinite(planes).all((1, 2))] = 0  # triangles without area
     ends = np.cumsum(counts)
     start = 0
     while start < len(counts):
@@ -92,19 +90,21 @@ def _covered(
         triangle = np.repeat(np.arange(start, stop), counts[start:stop])
         first = ends[start:stop] - counts[start:stop]
         within = np.arange(len(triangle)) + base - first[triangle - start]
-        x = low[triangle, 0] + within % np.maximum(extent[triangle, 0], 1)
-        y = low[triangle, 1] + within // np.maximum(extent[triangle, 0], 1)
-        weights = _barycentrics(corners[triangle], np.stack([x, y], -1) + 0.5, area[triangle])
+        rows, columns = np.divmod(within, np.maximum(extent[triangle, 0], 1))
+        x, y = columns + low[triangle, 0], rows + low[triangle, 1]
+        of = planes[triangle]
+        weights = of[..., 0] * (x + 0.5)[:, None] + of[..., 1] * (y + 0.5)[:, None] + of[..., 2]
         inside = (weights >= -1e-9).all(-1)
         yield triangle[inside], (y * width + x)[inside], weights[inside]
         start = stop
 
 
-def _barycentrics(corners: np.ndarray, points: np.ndarray, area: np.ndarray) -> np.ndarray:
-    first = _cross(corners[:, 1] - points, corners[:, 2] - points) / area
-    second = _cross(corners[:, 2] - points, corners[:, 0] - points) / area
-    return np.stack([first, second, 1 - first - second], -1)
-
-
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+def _barycentric_planes(corners: np.ndarray) -> np.ndarray:
+    """[F, 3, 3]: barycentric k at (x, y) is p[k, 0] x + p[k, 1] y + p[k, 2]; not finite if flat."""
+    ahead, behind = np.roll(corners, -1, 1), np.roll(corners, -2, 1)
+    slope = np.stack([ahead[..., 1] - behind[..., 1], behind[..., 0] - ahead[..., 0]], -1)
+    offset = ahead[..., 0] * behind[..., 1] - ahead[..., 1] * behind[..., 0]
+    area = (slope[:, 0] * (corners[:, 0] - corners[:, 2])).sum(-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = np.where(np.abs(area) > 1e-12, 1 / area, np.nan)
+    return np.concatenate([slope, offset[..., None]], -1) * inverse[:, None, None]

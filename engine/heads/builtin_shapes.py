@@ -162,8 +162,9 @@ class Sculptor:
             gap = self.points[above, 1] - self.points[below, 1]
             for vertex, lift in ((above, -upper * gap), (below, lower * gap)):
                 place = self.points[vertex] - EYE_CENTRE + (sideways, lift, 0)
-                depth = LID_RADIUS**2 - place[0] ** 2 - place[1] ** 2
-                place[2] = max(np.sqrt(max(depth, 0)), place[2] if depth < 36 else 0)
+                # Keep the distance to the middle of the ball; beside the ball keep some depth.
+                reach = np.sum((self.points[vertex] - EYE_CENTRE) ** 2)
+                place[2] = np.sqrt(max(reach - place[0] ** 2 - place[1] ** 2, 9.0))
                 handles[int(vertex)] = place + EYE_CENTRE - self.points[vertex]
         field = self.spread(handles, 16.0)
         return self.carried(self._off_the_ball(field))
