@@ -1,9 +1,9 @@
 """Gaussians to pixels on the GPU: the twin of cpu_splats, by sorted, blended quads.
 
 Gaussians are blended in the numbers they were learned in (display-referred sRGB) into a frame
-buffer of their own, far to near, together with a soft-front depth: the sum of exp(-c (z - front))
-under the same blending, from which z = front - ln(sum / alpha) / c (facts: cleaner where a mesh
-cuts the head than a mean depth). It knows nothing of avatars, scenes or the viewport.
+buffer of their own, far to near, together with what their soft-front depth is made of: the sum of
+exp(-c u) under the same blending (soft_front.py). It knows nothing of avatars, scenes or the
+viewport.
 
 A GPU context is needed: a draw callback, a render engine with `bl_use_gpu_context`, or background
 mode after `gpu.init()` (5.2) or a first GPU render.
@@ -20,7 +20,8 @@ import numpy as np
 
 from ..engine.api.baked import GaussianArrays
 from .coordinates import view_depths
-from .cpu_splats import EMPTY_DEPTH, SplatImage, View
+from .cpu_splats import BLUR, EMPTY_DEPTH, SplatImage, View
+from .soft_front import DepthScale, close_gaps
 
 NEAR = 0.01  # metres in front of the camera; nearer Gaussians are dropped, as in training
 MIN_ALPHA = 1 / 255
@@ -42,7 +43,8 @@ void main()
 {
   int index = int(corner_index + 0.5);
   int rank = index / 4;
-  int gaussian = int(texelFetch(order, ivec2(rank % 4096, rank / 4096), 0).r + 0.5);
+  vec2 ranked = texelFetch(order, ivec2(rank % 4096, rank / 4096), 0).rg;
+  int gaussian = int(ranked.r + 0.5);
   vec4 mean_opacity = texel(gaussian, 0);
   vec4 quat = texel(gaussian, 1);
   vec4 center = vec4(mean_opacity.xyz, 1.0);
@@ -65,8 +67,7 @@ void main()
   vec2 side = vec2((index & 1) * 2 - 1, (index & 2) - 1);
   splat_offset = side * reach * sqrt(vec2(xx, yy));
   splat_color = vec4(texel(gaussian, 3).rgb, mean_opacity.w);
-  float depth = dot(depth_row, center);
-  splat_front = exp(-min(front_sharpness.y * (depth - front_sharpness.x), 80.0));
+  splat_front = exp(-min(sharpness * ranked.g, 80.0));
   gl_Position = vec4(clip.xy / clip.z + splat_offset / pixels, 0.0, 1.0);
 }
 """
@@ -90,9 +91,9 @@ void main()
 @functools.cache
 def _shader() -> gpu.types.GPUShader:
     info = gpu.types.GPUShaderCreateInfo()
-    for row in ("clip_x", "clip_y", "clip_w", "depth_row", "size_blur"):
+    for row in ("clip_x", "clip_y", "clip_w", "size_blur"):
         info.push_constant("VEC4", row)
-    info.push_constant("VEC2", "front_sharpness")
+    info.push_constant("FLOAT", "sharpness")
     info.sampler(0, "FLOAT_2D", "splats")
     info.sampler(1, "FLOAT_2D", "order")
     info.vertex_in(0, "FLOAT", "corner_index")
@@ -187,50 +188,53 @@ def draw_splats(
     view: View,
     target: SplatTarget,
     sharpness: float,
-    blur: float = 0.3,
     footprint: float = 0.0,
+    scale: DepthScale | None = None,
 ) -> float:
-    """Clear the target, blend the Gaussians into it; return `front`, the nearest depth in metres.
+    """Clear the target, blend the Gaussians into it; return the nearest depth in metres.
 
-    `sharpness` (1/metre) is c of the soft-front depth. `blur` (px^2) is what training added to
-    every 2D covariance; `footprint` (m^2) is that blur's size on the head, so that a closer view
-    does not get thinner Gaussians than training saw.
+    `sharpness` (1/metre) is c of the soft-front depth, which blends exp(-c u): u is the place on
+    `scale`, or without one the distance from the nearest Gaussian. `footprint` (m^2) is the size
+    on the head of the blur that training added on the screen, so that a closer view does not get
+    thinner Gaussians than training saw.
     """
     view_matrix = np.asarray(view.view_matrix, np.float64)
     depths = view_depths(splats.means, view_matrix)
     order = far_to_near(depths)
     front = float(depths[order[-1]]) if len(order) else 0.0
+    places = scale.place(depths[order]) if scale else depths[order] - front
     with target.framebuffer.bind():
         target.framebuffer.clear(color=(0.0, 0.0, 0.0, 0.0))
         if len(order):
-            _draw(splats, view, view_matrix, order, (front, sharpness, blur, footprint))
+            clip = np.asarray(view.window_matrix, np.float64) @ view_matrix
+            ranks = np.column_stack([order, places])
+            size_blur = (view.width, view.height, BLUR, footprint)
+            _draw(splats, ranks, clip, size_blur, sharpness)
     return front
 
 
 def _draw(
     splats: UploadedSplats,
-    view: View,
-    view_matrix: np.ndarray,
-    order: np.ndarray,
-    constants: tuple[float, float, float, float],
+    ranks: np.ndarray,
+    clip: np.ndarray,
+    size_blur: tuple[float, ...],
+    sharpness: float,
 ) -> None:
-    front, sharpness, blur, footprint = constants
-    clip = np.asarray(view.window_matrix, np.float64) @ view_matrix
+    """Draw the Gaussians of `ranks` [M, 2] (number, u) with the matrix from world to clip space."""
     shader = _shader()
     shader.bind()
     for name, row in (("clip_x", clip[0]), ("clip_y", clip[1]), ("clip_w", clip[3])):
         shader.uniform_float(name, row.tolist())
-    shader.uniform_float("depth_row", (-view_matrix[2]).tolist())
-    shader.uniform_float("size_blur", (view.width, view.height, blur, footprint))
-    shader.uniform_float("front_sharpness", (front, sharpness))
+    shader.uniform_float("size_blur", size_blur)
+    shader.uniform_float("sharpness", sharpness)
     shader.uniform_sampler("splats", splats.texture)
-    ranks = _texture(order[:, None], 4096, "R32F")  # must outlive the draw call
-    shader.uniform_sampler("order", ranks)
+    order = _texture(ranks, 4096, "RG32F")  # must outlive the draw call
+    shader.uniform_sampler("order", order)
     gpu.state.depth_test_set("NONE")
     gpu.state.depth_mask_set(False)
     gpu.state.blend_set("ALPHA_PREMULT")
-    capacity = 1 << (len(order) - 1).bit_length()
-    _quads(capacity).draw_range(shader, elem_start=0, elem_count=len(order) * 6)
+    capacity = 1 << (len(ranks) - 1).bit_length()
+    _quads(capacity).draw_range(shader, elem_start=0, elem_count=len(ranks) * 6)
     gpu.state.blend_set("NONE")
 
 
@@ -239,12 +243,14 @@ def rasterize(
 ) -> SplatImage:
     """GPU twin of `cpu_splats.rasterize`: blend in float32 and read back."""
     target = SplatTarget.create(view.width, view.height, "RGBA32F")
-    front = draw_splats(UploadedSplats(gaussians), view, target, sharpness, footprint=footprint)
-    color, sums = _read(target.color), _read(target.front)
+    depths = view_depths(gaussians.means, np.asarray(view.view_matrix, np.float64))
+    scale = close_gaps(depths[depths > NEAR])
+    draw_splats(UploadedSplats(gaussians), view, target, sharpness, footprint, scale)
+    color, sums = _read(target.color), _read(target.front)[..., 0]
     alpha = color[..., 3]
-    seen = (alpha > MIN_ALPHA) & (sums[..., 0] > 0)
+    seen = (alpha > MIN_ALPHA) & (sums > 0)
     depth = np.full(alpha.shape, EMPTY_DEPTH, np.float32)
-    depth[seen] = front - np.log(sums[seen, 0] / alpha[seen]) / sharpness
+    depth[seen] = scale.depth(sums[seen], alpha[seen], sharpness)
     return SplatImage(color, depth)
 
 

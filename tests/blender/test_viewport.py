@@ -105,6 +105,20 @@ def test_a_single_gaussian_is_its_closed_form():
     np.testing.assert_allclose(seen[..., :3], alpha[..., None] * [0.2, 0.5, 0.9], atol=2e-4)
 
 
+def test_two_heads_far_apart_both_have_their_depth():
+    near, far = cloud(400), cloud(400, seed=1)
+    near = near._replace(means=near.means * 0.3 + np.float32([-0.06, 0, 0]))
+    far = far._replace(means=far.means * 0.3 + np.float32([0.2, 2.0, 0]))
+    both = GaussianArrays(*(np.concatenate(pair) for pair in zip(near, far, strict=True)))
+    view = view_from_front()
+    together = splat_shader.rasterize(both, view, SHARPNESS)
+    for alone in (near, far):
+        seen = splat_shader.rasterize(alone, view, SHARPNESS)
+        solid = seen.color[..., 3] > 0.9
+        assert solid.sum() > 10
+        assert np.abs(together.depth - seen.depth)[solid].max() < 0.005
+
+
 def test_coming_closer_widens_the_blur_with_the_head():
     dot = cloud(1)._replace(scales=np.full((1, 3), 1e-6, np.float32), opacities=np.float32([0.9]))
     dot = dot._replace(means=np.zeros((1, 3), np.float32))
