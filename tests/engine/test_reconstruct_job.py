@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from engine.jobs.reconstruction import tracked_clip
 from engine.metrics import evaluate
 from tests.engine.ellipsoid import EllipsoidClip
 
-SETTINGS = {"uv_size": 32, "blendshapes": 4, "images": 200, "base_only_images": 40}
+SETTINGS = {"uv_size": 32, "blendshapes": 4, "images": 120, "base_only_images": 40}
 
 
 def write_ellipsoid(directory: Path, settings: dict[str, Any] | None = None) -> TrackedClip:
@@ -47,9 +47,9 @@ def write_ellipsoid(directory: Path, settings: dict[str, Any] | None = None) -> 
     return clip
 
 
-@pytest.fixture
-def clip(tmp_path: Path) -> TrackedClip:
-    return write_ellipsoid(tmp_path / "clip")
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> TrackedClip:
+    return write_ellipsoid(tmp_path_factory.mktemp("tracked") / "clip")
 
 
 def run(source: Path, output: Path, emit: Callable[[Message], None], **more: Any) -> Message:
@@ -58,36 +58,64 @@ def run(source: Path, output: Path, emit: Callable[[Message], None], **more: Any
     return run_job("reconstruct", values, emit)
 
 
-def test_the_file_holds_what_the_result_says(clip: TrackedClip, tmp_path: Path) -> None:
-    events: list[Message] = []
-    output = tmp_path / "anna.likeness"
-    result = run(clip.directory, output, events.append, test_frames="6", consent="by letter")
-    avatar = read_avatar(output)
-    assert result["gaussians"] == avatar.count == avatar.levels[0]
-    assert avatar.performance.test_frames.tolist() == list(range(34, 40))
-    found = evaluate(avatar, clip, np.arange(34, 40))
-    assert result["metrics"]["psnr"] == pytest.approx(found["psnr"], abs=0.02)
-    assert avatar.info["metrics"] == result["metrics"]
-    source = {"name": "anna.mp4", "sha256": "ab" * 32}
-    assert avatar.info["provenance"]["source"] == source
-    assert avatar.info["provenance"]["consent"] == "by letter"
-    assert result["warnings"] == ["the clip is short"]
-    fractions = [event["fraction"] for event in events]
-    assert fractions == sorted(fractions)
-    assert fractions[0] < 0.05
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["anna.likeness", "clip"]
+@dataclass
+class Run:
+    """One whole job: its folder, its result, its progress, and the size of every preview."""
+
+    folder: Path
+    result: Message
+    progress: list[Message]
+    previews: list[int]
 
 
-def test_every_preview_is_a_whole_avatar(clip: TrackedClip, tmp_path: Path) -> None:
-    counts = []
+@pytest.fixture(scope="module")
+def done(clip: TrackedClip, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("done")
+    progress, previews = [], []
 
     def look(event: Message) -> None:
-        if event["event"] == "preview":
-            counts.append(read_avatar(event["path"]).count)
+        if event["event"] == "preview":  # whole at the moment it is told of
+            previews.append(read_avatar(event["path"]).count)
+        else:
+            progress.append(event)
 
-    run(clip.directory, tmp_path / "a.likeness", look, preview=str(tmp_path / "now.likeness"))
-    assert counts
-    assert min(counts) > 100
+    more = {"test_frames": "6", "consent": "by letter", "preview": str(folder / "now.likeness")}
+    result = run(clip.directory, folder / "anna.likeness", look, **more)
+    return Run(folder, result, progress, previews)
+
+
+def test_the_file_holds_what_the_result_says(clip: TrackedClip, done: Run) -> None:
+    avatar = read_avatar(done.folder / "anna.likeness")
+    assert done.result["gaussians"] == avatar.count == avatar.levels[0]
+    assert avatar.performance.test_frames.tolist() == list(range(34, 40))
+    found = evaluate(avatar, clip, np.arange(34, 40))
+    assert done.result["metrics"]["psnr"] == pytest.approx(found["psnr"], abs=0.02)
+    assert avatar.info["metrics"] == done.result["metrics"]
+
+
+def test_the_file_tells_where_it_comes_from(done: Run) -> None:
+    origin = read_avatar(done.folder / "anna.likeness").info["provenance"]
+    assert origin["source"] == {"name": "anna.mp4", "sha256": "ab" * 32}
+    assert origin["consent"] == "by letter"
+    assert origin["synthetic"] is True
+
+
+def test_what_tracking_found_wanting_is_told_again(done: Run) -> None:
+    assert done.result["warnings"] == ["the clip is short"]
+
+
+def test_progress_runs_from_the_start_to_near_the_end_and_never_back(done: Run) -> None:
+    fractions = [event["fraction"] for event in done.progress]
+    assert fractions == sorted(fractions)
+    assert fractions[0] < 0.05  # there was no tracking to do
+    assert fractions[-1] > 0.9
+
+
+def test_every_preview_is_a_whole_avatar_and_nothing_else_is_left(done: Run) -> None:
+    assert done.previews
+    assert min(done.previews) > 100
+    names = sorted(path.name for path in done.folder.iterdir())
+    assert names == ["anna.likeness", "now.likeness"]
 
 
 def test_previews_keep_to_their_share_of_the_time(
@@ -118,7 +146,7 @@ def test_cancel_in_the_middle_of_a_fit_leaves_nothing(clip: TrackedClip, tmp_pat
 
     with pytest.raises(Cancelled):
         run(clip.directory, tmp_path / "anna.likeness", stop)
-    assert [path.name for path in tmp_path.iterdir()] == ["clip"]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
@@ -135,10 +163,11 @@ def tracked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_a_clip_nobody_asked_to_keep_is_removed(tracked: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "anna.mp4").touch()
-    run(tmp_path / "anna.mp4", tmp_path / "anna.likeness", lambda event: None)
+    request = ReconstructRequest(str(tmp_path / "anna.mp4"), str(tmp_path / "anna.likeness"))
+    with tracked_clip(request, lambda stage, fraction: None) as clip:
+        assert clip.frame(3).image.any()
     assert len(tracked) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["anna.likeness", "anna.mp4"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_kept_clip_is_reused_until_footage_or_settings_change(
@@ -189,4 +218,4 @@ def test_a_request_that_cannot_work_is_refused(
     with pytest.raises(LikenessError) as caught:
         run_job("reconstruct", values, lambda event: None)
     assert caught.value.hint
-    assert [path.name for path in tmp_path.iterdir()] == ["clip"]
+    assert list(tmp_path.iterdir()) == []
