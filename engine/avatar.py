@@ -86,6 +86,11 @@ class PartBlendshapes(nn.Module):
         self.quats = nn.Parameter(torch.zeros(blendshapes, len(reached), 4))
         self.colors = nn.Parameter(torch.zeros(blendshapes, len(reached), 3))
 
+    def residual(self) -> Tensor:
+        """Mean square delta in units of 5 mm, of a tenth of a radian or so, and of full colour."""
+        turn, shift = self.quats.square().mean() * 20, self.means.square().mean() * 4e4
+        return self.colors.square().mean() + turn + shift
+
     def add_to(self, base: Tensor, deltas: Tensor, weights: Tensor) -> Tensor:
         """`base` [B, N, c] plus the part's `deltas` [k, n, c] weighted by `weights` [B, k]."""
         blended = (weights @ deltas.flatten(1)).view(len(weights), *deltas.shape[1:])
@@ -131,6 +136,10 @@ class BlendshapeAvatar(Avatar):
             quats = part.add_to(quats, part.quats, share)
             colors = part.add_to(colors, part.colors, share)
         return means, quats, colors
+
+    def residual_penalty(self) -> Tensor:
+        """Cost of large deltas: what footage shows seldom should move little."""
+        return torch.stack([part.residual() for part in self._parts()]).sum()
 
     def _parts(self) -> list[PartBlendshapes]:
         return [part for part in self.parts if isinstance(part, PartBlendshapes)]

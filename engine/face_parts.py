@@ -26,6 +26,7 @@ REGIONS = {
     "eyes": ("eyelids", "eyeballs", "eyes"),
     "brows": (),
 }
+"""Regions that a part owns: it reaches all of them, and no other part does."""
 FAINT = 0.04
 FULL = 0.20
 """A part reaches where its expressions move the skin by 4 % (not at all) to 20 % (fully) of their
@@ -76,5 +77,8 @@ def _support(head: HeadModel, binding: Binding, part: str) -> np.ndarray:
     corners = reach[head.faces[binding.face]]
     gaussians = np.einsum("nk,nk->n", binding.barycentric, corners)
     owned = [i for i, region in enumerate(head.region_names) if region in REGIONS[part]]
-    inside = np.isin(head.face_regions[binding.face], owned)
-    return np.where(inside, 1.0, gaussians)
+    others = [name for other in PARTS if other != part for name in REGIONS[other]]
+    foreign = [i for i, region in enumerate(head.region_names) if region in others]
+    region = head.face_regions[binding.face]
+    gaussians = np.where(np.isin(region, foreign), 0.0, gaussians)
+    return np.where(np.isin(region, owned), 1.0, gaussians)

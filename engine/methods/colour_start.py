@@ -16,11 +16,16 @@ from torch import Tensor
 
 from ..avatar import BlendshapeAvatar
 from ..rasterize import splat_weights
+from .region_priors import RegionPriors
 from .training_frames import TrainingFrames
 
 SAMPLES = 24
 SEEN = 0.1
 """Sum of blend weights over the samples from which a Gaussian counts as seen (the code's 0.1)."""
+HARDLY = 1.0
+"""The same sum up to which a fitted colour is not trusted from other sides."""
+FEW = 50
+"""Fewer seen Gaussians of a region than this say less about its colour than its tint does."""
 BATCH = 4
 BORROW_FROM = 4
 FAR = 0.03
@@ -57,36 +62,51 @@ def shown(avatar: BlendshapeAvatar, frames: TrainingFrames) -> Shown:
 
 
 @torch.no_grad()
-def start_colours(avatar: BlendshapeAvatar, frames: TrainingFrames) -> None:
+def start_colours(avatar: BlendshapeAvatar, frames: TrainingFrames, priors: RegionPriors) -> None:
     """Sets the base colours, and opacities by how often a Gaussian falls inside the matte."""
     sums = shown(avatar, frames)
     share = (sums.matte / sums.total.clamp_min(1e-6)).clamp(0.05, 0.95)
     avatar.colors.copy_(sums.colour / sums.matte.clamp_min(1e-6)[:, None])
     avatar.opacities.copy_(torch.where(sums.total > SEEN, share, 0.5).logit())
-    _borrow(avatar, (sums.matte > SEEN).cpu().numpy())
+    distance = _borrow(avatar, (sums.matte > SEEN).cpu().numpy(), priors)
+    avatar.opacities[torch.from_numpy(distance > FAR).to(avatar.device)] = HIDDEN_LOGIT
 
 
 @torch.no_grad()
-def finish_unseen(avatar: BlendshapeAvatar, frames: TrainingFrames) -> None:
-    """Gives what no frame ever showed the fitted colours of its surroundings."""
-    _borrow(avatar, (shown(avatar, frames).total > SEEN).cpu().numpy())
+def finish_unseen(avatar: BlendshapeAvatar, frames: TrainingFrames, priors: RegionPriors) -> None:
+    """Gives what frames hardly showed the fitted colours of its surroundings."""
+    _borrow(avatar, (shown(avatar, frames).total > HARDLY).cpu().numpy(), priors)
 
 
-def _borrow(avatar: BlendshapeAvatar, seen: np.ndarray) -> None:
-    """Fills the colours of unseen Gaussians from seen ones nearby, or mirrored and nearby."""
-    if seen.all() or not seen.any():
-        return
+def _borrow(avatar: BlendshapeAvatar, seen: np.ndarray, priors: RegionPriors) -> np.ndarray:
+    """Fills the colours of unseen Gaussians from seen ones nearby, or mirrored and nearby, of the
+    same kind, or with the tint of their region. Returns how far [N] metres each had to reach: 0
+    for those seen or tinted."""
     corners = avatar.head.vertices[avatar.head.faces[avatar.binding.face]]
     place = np.einsum("nk,nkc->nc", avatar.binding.barycentric, corners)
-    sources = np.concatenate([place[seen], place[seen] * [-1, 1, 1]])
+    colours = avatar.colors.cpu().numpy().copy()
+    reached = np.zeros(len(seen))
+    for kind in np.unique(priors.kind[~seen]):
+        lenders = np.flatnonzero(seen & (priors.kind == kind))
+        borrowers = np.flatnonzero(~seen & (priors.kind == kind))
+        tinted = not np.isnan(priors.tint[borrowers[0]]).any()
+        if tinted and len(lenders) < FEW:
+            colours[borrowers] = priors.tint[borrowers]
+        elif len(lenders):
+            distance, colours[borrowers] = _nearby(place, colours, lenders, borrowers)
+            reached[borrowers] = 0 if tinted else distance
+    avatar.colors.copy_(torch.from_numpy(colours))
+    return reached
+
+
+def _nearby(
+    place: np.ndarray, colours: np.ndarray, lenders: np.ndarray, borrowers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances [n] to the nearest lender and colours [n, 3] mixed from the nearest few."""
+    sources = np.concatenate([place[lenders], place[lenders] * [-1, 1, 1]])
     near = min(BORROW_FROM, len(sources))
-    distance, index = cKDTree(sources).query(place[~seen], k=near)
-    distance, index = distance.reshape(-1, near), index.reshape(-1, near) % int(seen.sum())
+    distance, index = cKDTree(sources).query(place[borrowers], k=near)
+    distance, index = distance.reshape(-1, near), index.reshape(-1, near) % len(lenders)
     share = 1 / (distance + 1e-4)
     share /= share.sum(1, keepdims=True)
-    colours = avatar.colors.cpu().numpy()
-    borrowed = np.einsum("nk,nkc->nc", share, colours[seen][index])
-    unseen = torch.from_numpy(np.flatnonzero(~seen)).to(avatar.device)
-    avatar.colors[unseen] = torch.from_numpy(borrowed).to(avatar.colors)
-    unreachable = torch.from_numpy(distance[:, 0] > FAR).to(avatar.device)
-    avatar.opacities[unseen[unreachable]] = HIDDEN_LOGIT
+    return distance[:, 0], np.einsum("nk,nkc->nc", share, colours[lenders][index])

@@ -17,6 +17,9 @@ POSITION_FIRST, POSITION_LAST = 8e-4, 8e-6
 RATES = {"quats": 5e-3, "scales": 2.5e-2, "opacities": 0.25, "colors": 1.25e-2}
 DELTA_SHARE = {"means": 0.05, "quats": 0.5, "colors": 0.5}
 NETWORK = 1e-3
+EPSILON = 3e-8
+"""About the gradient of a tenth of a pixel. The code's 1e-15 lets Adam move what is as good as
+hidden at full speed, at random: it shows as coloured specks from the side."""
 TURN, SHIFT = 1e-4, 1e-5
 LAST_SHARE = 0.1
 """Every other rate ends at this share of its start: the paper keeps them, a shorter fit gains."""
@@ -60,7 +63,7 @@ def make_optimiser(
     groups.append({"params": network, "first": NETWORK, "falls": "others"})
     groups.append({"params": [corrections.turns], "first": TURN, "falls": "others"})
     groups.append({"params": [corrections.shifts], "first": SHIFT, "falls": "others"})
-    return torch.optim.Adam(groups, lr=0.0, eps=1e-15, fused=True)
+    return torch.optim.Adam(groups, lr=0.0, eps=EPSILON, fused=True)
 
 
 def set_rates(optimiser: torch.optim.Adam, schedule: Schedule) -> None:

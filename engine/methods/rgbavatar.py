@@ -28,6 +28,7 @@ from .detail import detail_maps
 from .optimisation import Schedule, make_optimiser, set_rates
 from .pose_corrections import PoseCorrections
 from .progress import Progress
+from .region_priors import RegionPriors, region_priors
 from .training_frames import TrainingFrames
 
 START_SIZE = 0.7
@@ -35,9 +36,7 @@ START_SIZE = 0.7
 LONGEST = 4.0
 """Longest axis without a penalty, in the same units."""
 NEEDLE = 6.0
-OFFSET_LIMIT = 0.02
-"""Metres a Gaussian may leave the surface without a penalty; hair and clothes need some."""
-SHAPE_WEIGHT, OFFSET_WEIGHT, RESIDUAL_WEIGHT = 0.02, 0.02, 0.05
+SHAPE_WEIGHT, OFFSET_WEIGHT, RESIDUAL_WEIGHT = 0.02, 0.02, 0.02
 OUTSIDE_WEIGHT = 0.01
 """Pulls weights back into -1..1, where their gradient lives."""
 CORRECTION_WEIGHT = 2e-4
@@ -70,6 +69,7 @@ class _Fit:
     avatar: BlendshapeAvatar
     corrections: PoseCorrections
     longest: Tensor  # [N] log metres
+    priors: RegionPriors
     offset_limit: Tensor  # [N] metres
     details: Tensor  # [T, h, w] uint8, 255 where a pixel is of the eyes or the mouth
     generator: torch.Generator
@@ -110,7 +110,7 @@ def reconstruct(
         if step % REPORT_EVERY == 0:
             stage = "Base" if base_only else "Blendshapes"
             yield Progress(stage, images, settings.images, *tally.take(), fit.avatar)
-    finish_unseen(fit.avatar, fit.frames)
+    finish_unseen(fit.avatar, fit.frames, fit.priors)
     loss, psnr = tally.take() if tally.losses else (0.0, 0.0)
     yield Progress("Done", settings.images, settings.images, loss, psnr, fit.avatar)
 
@@ -125,6 +125,7 @@ def _start(
     frames = TrainingFrames(clip, chosen, settings.size).to(device)
     binding = uniform_uv_binding(clip.head, settings.uv_size)
     parts = face_parts(clip.head, binding, settings.blendshapes)
+    priors = region_priors(clip.head, binding)
     spacing = texel_spacing(clip.head, binding, settings.uv_size)
     weights = GroupedWeights(
         CodeStatistics(frames.codes.cpu().numpy()),
@@ -134,14 +135,15 @@ def _start(
     )
     avatar = BlendshapeAvatar(clip.head, binding, parts, weights, START_SIZE * spacing)
     avatar.to(device)
-    start_colours(avatar, frames)
+    start_colours(avatar, frames, priors)
     return _Fit(
         settings=settings,
         frames=frames,
         avatar=avatar,
         corrections=PoseCorrections(len(frames), clip.head, binding).to(device),
         longest=torch.from_numpy(np.log(LONGEST * spacing)).to(device),
-        offset_limit=torch.full((len(spacing),), OFFSET_LIMIT, device=device),
+        priors=priors,
+        offset_limit=torch.from_numpy(priors.offset_limit).to(device),
         details=detail_maps(avatar, frames, _detail(parts)),
         generator=generator,
     )
@@ -193,6 +195,7 @@ def _rules(fit: _Fit) -> Tensor:
     return (
         SHAPE_WEIGHT * shape_penalty(avatar.scales, fit.longest, NEEDLE)
         + OFFSET_WEIGHT * offset_penalty(avatar.means, fit.offset_limit)
+        + RESIDUAL_WEIGHT * avatar.residual_penalty()
         + CORRECTION_WEIGHT * fit.corrections.penalty()
     )
 

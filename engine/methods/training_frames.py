@@ -12,6 +12,7 @@ from ..api.errors import FootageError
 from ..avatar import drive
 from ..clip import TrackedClip
 from ..gaussians import Cameras
+from ..imaging import resize
 
 MOST_FRAMES = 1500
 """Longer clips are thinned evenly: 1500 frames of 512 x 512 RGBA are 1.6 GB."""
@@ -37,14 +38,16 @@ class TrainingFrames:
             usable = usable[np.linspace(0, len(usable) - 1, MOST_FRAMES).round().astype(int)]
         self.indices = usable
         self.codes, self.vertices = drive(clip.head, clip.params[usable])
-        shrink = max(1, round(clip.camera.width / size))
+        camera = clip.camera
+        scale = min(1.0, size / camera.width)
+        shape = round(camera.width * scale), round(camera.height * scale)
         self.images = torch.from_numpy(
-            np.stack([_premultiplied(clip, int(index), shrink) for index in usable])
+            np.stack([_premultiplied(clip, int(index), shape) for index in usable])
         )  # [T, H, W, 4] uint8
         self.half = torch.from_numpy(np.stack([_halved(image) for image in self.images.numpy()]))
-        self.viewmat = torch.from_numpy(np.asarray(clip.camera.viewmat, np.float32))
-        self.K = torch.from_numpy(np.asarray(clip.camera.K, np.float32))
-        self.K = self.K / torch.tensor([[shrink], [shrink], [1.0]])
+        self.viewmat = torch.from_numpy(np.asarray(camera.viewmat, np.float32))
+        self.K = torch.from_numpy(np.asarray(camera.K, np.float32))
+        self.K = self.K * torch.tensor([[scale], [scale], [1.0]])
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -81,21 +84,16 @@ class TrainingFrames:
             queue = queue[batch:]
 
 
-def _premultiplied(clip: TrackedClip, index: int, shrink: int) -> np.ndarray:
+def _premultiplied(clip: TrackedClip, index: int, size: tuple[int, int]) -> np.ndarray:
+    """Frame `index` as premultiplied RGBA uint8 at `size` (width, height)."""
     frame = clip.frame(index)
     alpha = frame.alpha.astype(np.uint16)[..., None]
-    colour = (frame.image * alpha + 127) // 255
+    product = frame.image * alpha + 128
+    colour = (product + (product >> 8)) >> 8  # rounded division by 255, in integers
     image = np.concatenate([colour, alpha], axis=-1).astype(np.uint8)
-    return _box(image, shrink) if shrink > 1 else image
+    # The area mean of premultiplied colour is right at the matte's edge.
+    return image if size == image.shape[1::-1] else resize(image, *size)
 
 
 def _halved(image: np.ndarray) -> np.ndarray:
-    return _box(image, 2)
-
-
-def _box(image: np.ndarray, factor: int) -> np.ndarray:
-    """Mean over factor x factor pixels; right for premultiplied colour. Odd rims are dropped."""
-    height, width = (side // factor for side in image.shape[:2])
-    trimmed = image[: height * factor, : width * factor]
-    blocks = trimmed.reshape(height, factor, width, factor, image.shape[2])
-    return (blocks.mean(axis=(1, 3)) + 0.5).astype(np.uint8)
+    return resize(image, image.shape[1] // 2, image.shape[0] // 2)

@@ -14,6 +14,7 @@ from engine.bake import bake
 from engine.binding import uniform_uv_binding
 from engine.face_parts import face_parts
 from engine.methods.colour_start import start_colours
+from engine.methods.region_priors import region_priors
 from engine.methods.rgbavatar import reconstruct
 from engine.methods.training_frames import TrainingFrames
 from engine.metrics import evaluate, held_out, on_black
@@ -97,7 +98,7 @@ def test_first_colours_are_the_mean_of_the_pixels_a_gaussian_covers():
     clip.frame = _painted(clip, (200, 100, 50))
     avatar = next(reconstruct(clip, SETTINGS, "cpu")).avatar
     frames = TrainingFrames(clip, np.arange(4), 48)
-    start_colours(avatar, frames)
+    start_colours(avatar, frames, region_priors(clip.head, avatar.binding))
     shown = avatar.opacities > 0  # seen well inside the matte
     colours = avatar.colors.detach()[shown]
     expected = torch.tensor([200.0, 100, 50]) / 255

@@ -1,0 +1,43 @@
+"""What is known of a head's regions before any footage: how far Gaussians may leave the surface,
+and what the inside of a mouth looks like when no frame shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..api.baked import Binding
+from ..api.head import HeadModel
+
+OFFSET_LIMITS = {
+    "lips": 0.003, "eyelids": 0.003, "eyeballs": 0.002, "teeth": 0.003, "tongue": 0.003,
+    "mouth": 0.003, "skin": 0.008, "ears": 0.012, "neck": 0.015, "shoulders": 0.05,
+}  # fmt: skip
+"""Metres without a penalty. The mesh moves lips and lids: what strays from them is left behind."""
+FREE = 0.03
+"""Where no region is named: hair stands off the scalp."""
+TINTS = {
+    "teeth": (0.72, 0.68, 0.62), "tongue": (0.58, 0.30, 0.29), "mouth": (0.24, 0.10, 0.10),
+    "eyeballs": (0.72, 0.70, 0.69),
+}  # fmt: skip
+"""Colours of regions that are not skin, in indoor light; used where no frame shows them."""
+
+
+@dataclass(frozen=True)
+class RegionPriors:
+    """Per Gaussian."""
+
+    offset_limit: np.ndarray  # [N] metres
+    tint: np.ndarray  # [N, 3], NaN where the surroundings tell the colour better
+    kind: np.ndarray  # [N] int: colours are only borrowed from the same kind
+
+
+def region_priors(head: HeadModel, binding: Binding) -> RegionPriors:
+    """The priors of the Gaussians of `binding`, by the names of the head's regions."""
+    names = head.region_names
+    limits = np.array([OFFSET_LIMITS.get(name, FREE) for name in names], np.float32)
+    tints = np.array([TINTS.get(name, (np.nan,) * 3) for name in names], np.float32)
+    kinds = np.array([1 + list(TINTS).index(name) if name in TINTS else 0 for name in names])
+    region = head.face_regions[binding.face]
+    return RegionPriors(limits[region], tints[region], kinds[region])
