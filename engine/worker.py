@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import signal
 import sys
 import threading
 from typing import BinaryIO
@@ -26,6 +27,8 @@ log = logging.getLogger("likeness")
 
 def serve() -> int:
     """Answer requests until quit or the end of stdin. Returns the exit status."""
+    # Told to terminate, a job still removes what it was writing, as for Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
     requests, events = _take_streams()
     return Worker(requests, events).run()

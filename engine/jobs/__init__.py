@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..api.errors import LikenessError
 from ..api.messages import Message
 from ..api.requests import ReconstructRequest, RenderRequest, TrackRequest, parse
 from .reconstruction import reconstruct
@@ -28,4 +29,11 @@ JOBS: dict[str, tuple[type[Any], Callable[[Any, Emit], dict[str, Any]]]] = {
 def run_job(name: str, values: dict[str, Any], emit: Emit) -> Message:
     """Run a job by name and return its result event. Raises LikenessError, also Cancelled."""
     kind, job = JOBS[name]
-    return {"event": "result", **job(parse(kind, values), emit)}
+    try:
+        return {"event": "result", **job(parse(kind, values), emit)}
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == __package__.partition(".")[0]:
+            raise  # a defect of ours, not of the environment
+        raise LikenessError(
+            f"The engine's Python has no {error.name}.", "Set the avatar engine up again."
+        ) from error

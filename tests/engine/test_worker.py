@@ -37,6 +37,9 @@ def endless(request, emit):
         open(os.path.join(folder, "tidied"), "w").close()
 def broken(request, emit):
     raise ZeroDivisionError("a defect")
+def bare(request, emit):
+    import no_such_package
+jobs.JOBS["bare"] = (RenderRequest, bare)
 jobs.JOBS["endless"] = (RenderRequest, endless)
 jobs.JOBS["broken"] = (RenderRequest, broken)
 sys.exit(worker.serve())
@@ -152,6 +155,22 @@ def test_the_end_of_stdin_ends_it_in_the_middle_of_a_job(noisy: Client, tmp_path
     noisy.process.stdin.close()
     assert noisy.process.wait(10) == 0
     assert (tmp_path / "tidied").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows terminates without a signal")
+def test_terminated_it_still_tidies_up(noisy: Client, tmp_path: Path) -> None:
+    noisy.send(_endless(tmp_path))
+    noisy.until("progress")
+    noisy.process.terminate()
+    assert noisy.process.wait(10) != 0
+    assert (tmp_path / "tidied").exists()
+
+
+def test_a_package_that_is_missing_asks_for_a_set_up(noisy: Client, tmp_path: Path) -> None:
+    noisy.send({**_endless(tmp_path), "do": "bare"})
+    error = noisy.until("error")
+    assert "no_such_package" in error["message"]
+    assert "Set the avatar engine up" in error["hint"]
 
 
 def test_quit_ends_it(worker: Client) -> None:
