@@ -16,8 +16,9 @@ from scipy.linalg import solveh_banded
 from scipy.spatial import Delaunay
 
 from ..api.rotations import matrix_from_rotvec
+from ..heads.landmarks import FACE_OVAL
 from ..imaging import corners, fill_triangles, follow_points, to_grey
-from .landmark_model import FACE_OVAL, LandmarkModel
+from .landmark_model import LandmarkModel
 from .pose import Observations, Poses, cross_matrix, equations, project, robust
 
 SPANS = (1, 3, 8)  # frames

@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..api.head import HeadModel
+from ..heads.landmarks import FACE_OVAL, LIDS_LEFT, LIDS_RIGHT, LIPS_INNER, LIPS_OUTER
 
 FACE_LANDMARKS = 468  # the ten after them are irises, which belong to gaze
 # A landmark that any expression moves by this much is no anchor for the pose.
 RIGID_METRES = 0.003
 # Down-weighted: the outline slides over the cheek as the head turns (facts/tracking.md 2).
 OVAL_WEIGHT = 0.3
-FACE_OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
+# Lids and lips are few and small, and they are what people look at.
+LID_WEIGHT, LIP_WEIGHT = 4.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,12 @@ def landmark_model(head: HeadModel) -> LandmarkModel:
     expression = at(head.expression_deltas)
     moved = np.linalg.norm(expression, axis=-1).max(0)
     weights = np.ones(len(index))
-    weights[np.isin(index, FACE_OVAL)] = OVAL_WEIGHT
+    for group, weight in (
+        (FACE_OVAL, OVAL_WEIGHT),
+        (LIDS_LEFT + LIDS_RIGHT, LID_WEIGHT),
+        (LIPS_INNER + LIPS_OUTER, LIP_WEIGHT),
+    ):
+        weights[np.isin(index, group)] = weight
     return LandmarkModel(
         index=index,
         neutral=at(head.vertices),

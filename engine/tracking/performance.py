@@ -89,11 +89,12 @@ def solve_performance(
     for _ in range(PERSONAL_ROUNDS if len(points) > 1 else 0):
         expression = solve_expression(model, poses, expression, seen, fixed, gaze, fps)
         person = personal_expressions(
-            person, model, poses.at(chosen), expression[chosen], seen.at(chosen)
+            person, model, poses.at(chosen), expression[chosen], seen.at(chosen), fixed
         )
-        person = calibrate_blinks(person, expression, opened)
         model = landmark_model(person)
     expression = solve_expression(model, poses, expression, seen, fixed, gaze, fps)
+    person, expression = calibrate_blinks(person, expression, opened)
+    model = landmark_model(person)
     angles = _angles(person, poses, points, opened, K, fps)
     root, translation, neck = split_neck(poses, person.joint_positions[1].astype(float), fps)
     report("solving the motion", 1.0)

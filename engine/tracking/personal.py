@@ -1,7 +1,8 @@
 """This person's own way of each expression: corrections of the expression basis at the landmarks.
 
-A smile is not the same shape on everyone. Where a clip shows an expression often, the head's generic
-shape bends towards what was seen; where it does not, it stays. Coefficients keep their meaning.
+A smile is not the same shape on everyone. Where a clip shows an expression often, the head's
+generic shape bends towards what was seen; where it does not, it stays. Coefficients keep their
+meaning.
 """
 
 from __future__ import annotations
@@ -28,36 +29,49 @@ def personal_expressions(
     poses: Poses,
     expression: np.ndarray,
     seen: Observations,
+    fixed: np.ndarray,
 ) -> HeadModel:
-    """The head with its expressions corrected to what T frames show."""
-    corrections = expression_corrections(model, poses, expression, seen)
+    """The head with its expressions corrected to what T frames show.
+
+    `fixed` [E] expressions stay: they follow the gaze, and would soak up its blinks.
+    """
+    corrections = expression_corrections(model, poses, expression * ~fixed, expression, seen)
     deltas = head.expression_deltas + spread_on_skin(head, model.index, corrections)
     return replace(head, expression_deltas=deltas.astype(np.float32))
 
 
-def calibrate_blinks(head: HeadModel, expression: np.ndarray, opened: np.ndarray) -> HeadModel:
+def calibrate_blinks(
+    head: HeadModel, expression: np.ndarray, opened: np.ndarray
+) -> tuple[HeadModel, np.ndarray]:
     """The head with eyeBlink scaled so that 1 shuts this person's eyes, wide or narrow.
 
-    `expression` [T, E] as solved with the head, `opened` [T, 2] shares of the usual opening.
+    `expression` [T, E] as solved with the head, returned for the new one; `opened` [T, 2] shares
+    of the usual opening. The lids stay where they were.
     """
-    deltas = head.expression_deltas.copy()
+    deltas, expression = head.expression_deltas.copy(), expression.copy()
     for side, name in enumerate(("eyeBlinkLeft", "eyeBlinkRight")):
         if name not in head.expression_names:
             continue
         shut = opened[:, side] < SHUT
         if shut.sum() >= SHUT_FRAMES:
             blink = head.expression_names.index(name)
-            level = np.percentile(expression[shut, blink], 70)
-            deltas[blink] *= np.clip(level, 0.3, 1.0)
-    return replace(head, expression_deltas=deltas)
+            level = np.clip(np.percentile(expression[shut, blink], 80), 0.4, 1.0)
+            deltas[blink] *= level
+            expression[:, blink] = np.minimum(expression[:, blink] / level, 1)
+    return replace(head, expression_deltas=deltas), expression
 
 
 def expression_corrections(
-    model: LandmarkModel, poses: Poses, expression: np.ndarray, seen: Observations
+    model: LandmarkModel,
+    poses: Poses,
+    active: np.ndarray,
+    expression: np.ndarray,
+    seen: Observations,
 ) -> np.ndarray:
     """Corrections [E, M, 3] in metres of the model's expression basis, ridge least squares.
 
-    `expression` [T, E] and `poses` are held; T frames spread over the clip are enough.
+    `expression` [T, E] and `poses` are held; of them `active` [T, E] may be corrected. T frames
+    spread over the clip are enough.
     """
     points = poses.apply(model.shaped(expression))
     rows, right = equations(points, seen)
@@ -66,14 +80,14 @@ def expression_corrections(
     turned = rows @ poses.rotation[:, None]
     metric = np.einsum("tm,tmki,tmkj->tmij", weights, turned, turned, optimize=True)
     pull = np.einsum("tm,tmki,tmk->tmi", weights, turned, residual, optimize=True)
-    size = expression.shape[1]
-    pairs = (expression[:, :, None] * expression[:, None]).reshape(len(expression), -1)
+    size = active.shape[1]
+    pairs = (active[:, :, None] * active[:, None]).reshape(len(active), -1)
     result = np.zeros((size, len(model.neutral), 3))
     for m in range(len(model.neutral)):
         # Normal equations over (expression, axis): sum_t (c c') x (J'J).
         normal = (pairs.T @ metric[:, m].reshape(-1, 9)).reshape(size, size, 3, 3)
         normal = normal.transpose(0, 2, 1, 3).reshape(3 * size, 3 * size)
-        target = (expression.T @ pull[:, m]).ravel()
+        target = (active.T @ pull[:, m]).ravel()
         solved = np.linalg.solve(normal + RIDGE * np.eye(3 * size), target)
         result[:, m] = solved.reshape(size, 3)
     return result
