@@ -3,9 +3,7 @@
     user's graph -> [Likeness Avatars] -> output
     avatar layer (a Render Layers node of a small second scene) -^
 
-The group undoes the view transform on the Gaussians, whose colours are what the screen shall show,
-and lays them over the picture where they are nearer than the render's depth. Splats come in sRGB
-numbers premultiplied by alpha (blender_addon/render_engine.py).
+What the group does is in avatar_group.py; what the layer draws, in render_engine.py.
 """
 
 from __future__ import annotations
@@ -15,21 +13,9 @@ from typing import Any
 
 import bpy
 
-from . import compositor_tree
+from . import avatar_group, compositor_tree
 
-GROUP_NAME = "Likeness Avatars"
 MARK = "likeness"  # custom property of every node that is ours
-
-# The colour space that takes a view's output back to scene-linear light.
-VIEW_SPACES = {
-    "Standard": "sRGB",
-    "AgX": "AgX Base sRGB",
-    "Filmic": "Filmic sRGB",
-    "Khronos PBR Neutral": "Khronos PBR Neutral sRGB",
-    "ACES 1.3": "ACES 1.3 sRGB",
-    "ACES 2.0": "ACES 2.0 sRGB",
-    "Raw": compositor_tree.SCENE_LINEAR,
-}
 
 
 def is_set_up(scene: bpy.types.Scene) -> bool:
@@ -68,7 +54,7 @@ def insert(scene: bpy.types.Scene) -> None:
     record["without_depth"] = _enable_depth(scene, renders)
     source = output.links[0].from_socket if output.is_linked else renders[0].outputs["Image"]
     group = _mark(tree.nodes.new("CompositorNodeGroup"))
-    group.node_tree = _build_group()
+    group.node_tree = avatar_group.build()
     group.width = 180
     group.location = (output.node.location.x, output.node.location.y - 160)
     layer = _mark(tree.nodes.new("CompositorNodeRLayers"))
@@ -111,35 +97,10 @@ def take_out(scene: bpy.types.Scene) -> None:
 
 
 def match_view(scene: bpy.types.Scene) -> None:
-    """Make the group undo the scene's present view transform and exposure. Writes only changes."""
+    """Make the group follow the scene's present view transform and exposure."""
     node = find_group_node(scene)
-    if node is None or node.node_tree is None:
-        return
-    convert = node.node_tree.nodes["Undo View"]
-    space = _view_space(scene, convert)
-    if convert.from_color_space != space:
-        convert.from_color_space = space
-    exposure = node.node_tree.nodes["Undo Exposure"].inputs["Exposure"]
-    if exposure.default_value != -scene.view_settings.exposure:
-        exposure.default_value = -scene.view_settings.exposure
-
-
-def inexact_colors_reason(scene: bpy.types.Scene) -> str:
-    """Why the avatars' colours will differ from the footage's in a render, or ''."""
-    view = scene.view_settings
-    if view.view_transform not in VIEW_SPACES:
-        return f"The view transform {view.view_transform} cannot be undone for avatars"
-    if view.look != "None":
-        return "The look also changes the avatars' colours"
-    if view.gamma != 1 or view.use_curve_mapping:
-        return "Gamma and curves also change the avatars' colours"
-    return ""
-
-
-def _view_space(scene: bpy.types.Scene, convert: bpy.types.Node) -> str:
-    spaces = convert.bl_rna.properties["from_color_space"].enum_items.keys()
-    wanted = VIEW_SPACES.get(scene.view_settings.view_transform, "sRGB")
-    return wanted if wanted in spaces else "sRGB"
+    if node is not None and node.node_tree is not None:
+        avatar_group.match_view(node.node_tree, scene.view_settings)
 
 
 def _mark(node: bpy.types.Node) -> bpy.types.Node:
@@ -203,57 +164,3 @@ def _nearest_depth(tree: bpy.types.NodeTree, renders: list[bpy.types.Node]) -> b
         tree.links.new(other.outputs["Depth"], nearest.inputs[1])
         depth = nearest.outputs[0]
     return depth
-
-
-def _build_group() -> bpy.types.NodeTree:
-    group = bpy.data.node_groups.new(GROUP_NAME, "CompositorNodeTree")
-    for name, kind in (
-        ("Image", "NodeSocketColor"),
-        ("Depth", "NodeSocketFloat"),
-        ("Avatars", "NodeSocketColor"),
-        ("Avatar Depth", "NodeSocketFloat"),
-    ):
-        group.interface.new_socket(name, in_out="INPUT", socket_type=kind)
-    group.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-    given, result = group.nodes.new("NodeGroupInput"), group.nodes.new("NodeGroupOutput")
-    over = group.nodes.new("CompositorNodeAlphaOver")
-    background, foreground, factor = compositor_tree.over_inputs(over)
-    group.links.new(given.outputs["Image"], background)
-    group.links.new(_undo_view(group, given.outputs["Avatars"]), foreground)
-    group.links.new(
-        _is_nearer(group, given.outputs["Avatar Depth"], given.outputs["Depth"]), factor
-    )
-    group.links.new(over.outputs[0], result.inputs["Image"])
-    over.location, result.location = (1100, 0), (1320, 0)
-    return group
-
-
-def _undo_view(group: bpy.types.NodeTree, splats: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
-    """Display-referred, premultiplied splats to premultiplied scene-linear light."""
-    nodes = group.nodes
-    convert = nodes.new("CompositorNodeConvertColorSpace")
-    convert.name = convert.label = "Undo View"
-    convert.to_color_space = compositor_tree.SCENE_LINEAR
-    exposure = nodes.new("CompositorNodeExposure")
-    exposure.name = exposure.label = "Undo Exposure"
-    straight = compositor_tree.new_alpha_convert(nodes, to_straight=True)
-    premultiplied = compositor_tree.new_alpha_convert(nodes, to_straight=False)
-    for column, node in enumerate((straight, convert, exposure, premultiplied), start=1):
-        group.links.new(splats, node.inputs[0])
-        splats = node.outputs[0]
-        node.location = (220 * column, 0)
-    return splats
-
-
-def _is_nearer(
-    group: bpy.types.NodeTree, near: bpy.types.NodeSocket, far: bpy.types.NodeSocket
-) -> bpy.types.NodeSocket:
-    """1 where `near` < `far`, smoothed: a render's depth has one sample per pixel."""
-    nearer = group.nodes.new("ShaderNodeMath")
-    nearer.operation = "LESS_THAN"
-    smooth = group.nodes.new("CompositorNodeAntiAliasing")
-    group.links.new(near, nearer.inputs[0])
-    group.links.new(far, nearer.inputs[1])
-    group.links.new(nearer.outputs[0], smooth.inputs[0])
-    nearer.location, smooth.location = (220, -240), (440, -240)
-    return smooth.outputs[0]

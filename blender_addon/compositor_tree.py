@@ -64,6 +64,16 @@ def new_alpha_convert(nodes: bpy.types.Nodes, to_straight: bool) -> bpy.types.No
     return node
 
 
+def new_mask(nodes: bpy.types.Nodes) -> bpy.types.Node:
+    """A Set Alpha node that multiplies all channels of its Image by its Alpha."""
+    node = nodes.new("CompositorNodeSetAlpha")
+    if IS_LEGACY:
+        node.mode = "APPLY"
+    else:
+        node.inputs["Type"].default_value = "Apply Mask"
+    return node
+
+
 def over_inputs(
     node: bpy.types.Node,
 ) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket, bpy.types.NodeSocket]:

@@ -23,7 +23,7 @@ MAX_ALPHA = 0.999
 MIN_ALPHA = 1 / 255
 MIN_TRANSMITTANCE = 1e-4
 NEAR = 0.01  # metres in front of the camera; nearer Gaussians are dropped, as in training
-EMPTY_DEPTH = 1e10  # Blender's depth where there is nothing
+EMPTY_DEPTH = 0.0  # where no Gaussian is seen; nothing is nearer, so a silhouette hides nothing
 _FRAGMENTS_PER_CHUNK = 1_500_000
 
 
@@ -93,8 +93,10 @@ def _project(gaussians: GaussianArrays, view: View, footprint: float) -> _Projec
     safe = np.where(w > 1e-9, w, 1.0)
     jacobian = clip_rows[None, :2, :3] * safe[..., None] - clip[:, :2, None] * clip_rows[3, :3]
     jacobian *= (size / 2)[:, None] / safe[..., None] ** 2
-    spread = jacobian @ (matrix_from_quat(np.asarray(gaussians.quats, float))
-                         * np.asarray(gaussians.scales, float)[:, None, :])
+    spread = jacobian @ (
+        matrix_from_quat(np.asarray(gaussians.quats, float))
+        * np.asarray(gaussians.scales, float)[:, None, :]
+    )
     cov = spread @ spread.transpose(0, 2, 1)
     blur = np.maximum(BLUR, footprint * np.sum(jacobian**2, axis=2))
     xx, xy, yy = cov[:, 0, 0] + blur[:, 0], cov[:, 0, 1], cov[:, 1, 1] + blur[:, 1]

@@ -33,7 +33,7 @@ class Exposure:
 
     def add(self, image: SplatImage) -> None:
         """One more moment."""
-        weight = np.where(image.depth < EMPTY_DEPTH, image.color[..., 3], 0.0)
+        weight = np.where(image.depth > EMPTY_DEPTH, image.color[..., 3], 0.0)
         self._pictures += 1
         self._color = self._color + image.color
         self._depth = self._depth + weight * image.depth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..blender_addon import compositing
+from ..blender_addon import avatar_group, compositing
 from ..operators.render import LIKENESS_OT_remove_render, LIKENESS_OT_set_up_render
 
 
@@ -35,7 +35,7 @@ class LIKENESS_PT_render(bpy.types.Panel):
         layout.prop(settings, "depth_sharpness")
         if scene.render.use_motion_blur:
             layout.prop(settings, "motion_samples")
-        reason = compositing.inexact_colors_reason(scene)
+        reason = avatar_group.inexact_colors_reason(scene.view_settings)
         if reason:
             layout.label(text=reason, icon="INFO")
         layout.operator(LIKENESS_OT_remove_render.bl_idname, icon="X")

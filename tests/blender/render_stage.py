@@ -105,9 +105,9 @@ def picture(path: str) -> np.ndarray:
     return pixels.reshape(height, width, 4)
 
 
-def shoot(scene: bpy.types.Scene, folder: object, name: str = "still") -> np.ndarray:
+def shoot(scene: bpy.types.Scene, folder: object, suffix: str = "png") -> np.ndarray:
     """Render a still of the current frame; its pixels as `picture` gives them."""
-    scene.render.filepath = f"{folder}/{name}.png"
+    scene.render.filepath = f"{folder}/still.{suffix}"
     bpy.ops.render.render(write_still=True, scene=scene.name)
     return picture(scene.render.filepath)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
-from likeness.blender_addon import avatar_layer
+from likeness.blender_addon import avatar_layer, avatar_object, cpu_splats, render_engine
 
 from tests.blender import render_stage as stage
 
@@ -62,6 +62,50 @@ def test_the_footages_colours_reach_the_screen(view_transform, exposure, toleran
     avatar_layer.set_up(scene)
     patch = stage.shoot(scene, tmp_path)[stage.pixel_of(scene, (0, -0.1, 0.05))]
     assert patch[:3] == pytest.approx(stage.SKIN, abs=tolerance)
+
+
+@pytest.mark.parametrize("view_transform", ["Standard", "AgX"])
+def test_soft_edges_blend_with_what_is_behind_as_the_screen_shows_it(
+    view_transform, monkeypatch, tmp_path
+):
+    """As in training: color * alpha + background * (1 - alpha) in display-referred numbers."""
+    thin = stage.ball()._replace(opacities=np.full(4000, 0.05))
+    monkeypatch.setattr(avatar_object, "evaluate", lambda *_: thin)
+    scene = stage.build(view_transform=view_transform)
+    behind = bpy.data.objects["Behind"]
+    behind.location, behind.scale = (0, 0.5, 0), (5, 1, 5)
+    bare = stage.shoot(scene, tmp_path)
+    avatar_layer.set_up(scene)
+    seen = stage.shoot(scene, tmp_path)
+    layer = scene.likeness_render.layer
+    view = render_engine.camera_view(layer_depsgraph(layer), scene, *stage.SIZE)
+    splats = cpu_splats.rasterize(thin, view, sharpness=200).color
+    alpha = splats[..., 3:]
+    front = bare[..., 2] > bare[..., 1]  # the blue cube is nearer
+    expected = splats[..., :3] + bare[..., :3] * (1 - alpha)
+    error = np.abs(seen[..., :3] - expected)[~front]
+    assert ((alpha[~front] > 0.2) & (alpha[~front] < 0.8)).sum() > 1000
+    assert np.quantile(error, 0.99) < 0.02
+    assert error.mean() < 0.004
+
+
+def layer_depsgraph(layer: bpy.types.Scene) -> bpy.types.Depsgraph:
+    view_layer = layer.view_layers[0]
+    view_layer.update()
+    return view_layer.depsgraph
+
+
+def test_light_brighter_than_the_view_shows_passes_unchanged_beside_the_avatar(tmp_path):
+    scene = stage.build(view_transform="AgX")
+    emission = bpy.data.materials["Behind"].node_tree.nodes["Principled BSDF"]
+    emission.inputs["Emission Strength"].default_value = 100
+    settings = scene.render.image_settings
+    if bpy.app.version >= (5, 0, 0):
+        settings.media_type = "IMAGE"
+    settings.file_format, settings.color_depth = "OPEN_EXR", "32"
+    avatar_layer.set_up(scene)
+    seen = stage.shoot(scene, tmp_path, suffix="exr")
+    assert seen[stage.pixel_of(scene, (-0.19, 0.15, 0.0))][1] == pytest.approx(100, rel=1e-3)
 
 
 def test_the_view_is_followed_when_it_changes_after_set_up(tmp_path):
