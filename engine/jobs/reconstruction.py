@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..api.avatar_file import write_avatar
+from ..api.avatar_rules import MAX_NAME
 from ..api.errors import LikenessError
 from ..api.messages import Message
 from ..api.requests import ReconstructRequest, changed
@@ -149,8 +150,9 @@ def _is_current(kept: Path, source: Path, settings: TrackSettings) -> bool:
 
 
 def _info(request: ReconstructRequest, settings: Any, clip: TrackedClip) -> dict[str, Any]:
+    stem = Path(request.output).stem[:MAX_NAME]
     return {
-        "name": Path(request.output).stem,
+        "name": "".join(letter if letter.isprintable() else "_" for letter in stem),
         "method": request.method,
         "preset": request.preset,
         "settings": asdict(settings),

@@ -20,12 +20,12 @@ SIZES = (64, 2048)
 
 # How far each stage reaches on the progress bar: shares of time on two cores at 512 pixels.
 STAGES = {
-    "finding the head": (0.0, 0.05),
-    "cropping": (0.05, 0.10),
-    "landmarks": (0.10, 0.30),
-    "solving the shape": (0.30, 0.40),
-    "solving the motion": (0.40, 0.55),
-    "matting": (0.55, 1.0),
+    "finding the head": (0.0, 0.04),
+    "cropping": (0.04, 0.06),
+    "landmarks": (0.06, 0.12),
+    "solving the shape": (0.12, 0.20),
+    "solving the motion": (0.20, 0.48),
+    "matting": (0.48, 1.0),
 }
 
 
