@@ -183,6 +183,7 @@ def _landmark_hold(
     rows, right = equations(camera, seen)
     residual = right - np.einsum("tmij,tmj->tmi", rows, camera)
     jacobian = np.concatenate([rows @ -cross_matrix(turned), rows], -1)
+    jacobian[..., 2, :] -= jacobian[..., 2, :].mean(1, keepdims=True)
     weighted = jacobian * (LANDMARK_HOLD * seen.weights * robust(residual))[..., None, None]
     return (
         np.einsum("tmik,tmil->tkl", weighted, jacobian, optimize=True),

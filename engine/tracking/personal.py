@@ -80,14 +80,15 @@ def expression_corrections(
     turned = rows @ poses.rotation[:, None]
     metric = np.einsum("tm,tmki,tmkj->tmij", weights, turned, turned, optimize=True)
     pull = np.einsum("tm,tmki,tmk->tmi", weights, turned, residual, optimize=True)
-    size = active.shape[1]
+    result = np.zeros((active.shape[1], len(model.neutral), 3))
+    used = np.nonzero(active.max(0) > 0.02)[0]
+    size, active = len(used), active[:, used]
     pairs = (active[:, :, None] * active[:, None]).reshape(len(active), -1)
-    result = np.zeros((size, len(model.neutral), 3))
     for m in range(len(model.neutral)):
         # Normal equations over (expression, axis): sum_t (c c') x (J'J).
         normal = (pairs.T @ metric[:, m].reshape(-1, 9)).reshape(size, size, 3, 3)
         normal = normal.transpose(0, 2, 1, 3).reshape(3 * size, 3 * size)
         target = (active.T @ pull[:, m]).ravel()
         solved = np.linalg.solve(normal + RIDGE * np.eye(3 * size), target)
-        result[:, m] = solved.reshape(size, 3)
+        result[used, m] = solved.reshape(size, 3)
     return result

@@ -104,6 +104,8 @@ def refine_poses(points: np.ndarray, poses: Poses, seen: Observations, rounds: i
         residual = right - np.einsum("tmij,tmj->tmi", rows, camera)
         # d(R X + t) = omega x (R X) + dt
         jacobian = np.concatenate([rows @ -cross_matrix(turned), rows], -1)
+        # Depths are relative to their mean, which moves along with the head.
+        jacobian[..., 2, :] -= jacobian[..., 2, :].mean(1, keepdims=True)
         weighted = jacobian * (seen.weights * robust(residual))[..., None, None]
         normal = np.einsum("tmik,tmil->tkl", weighted, jacobian)
         step = np.linalg.solve(
