@@ -1,0 +1,110 @@
+"""The fit's costs and corrections against autograd and closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from engine.binding import uniform_uv_binding
+from engine.heads.builtin import builtin_head
+from engine.losses import composite, l1_gradient, offset_penalty, shape_penalty, ssim
+from engine.methods.optimisation import POSITION_FIRST, POSITION_LAST, Schedule
+from engine.methods.pose_corrections import PoseCorrections
+from engine.methods.region_priors import region_priors
+from tests.engine.ellipsoid import ellipsoid_head
+
+
+def test_the_l1_gradient_equals_autograd_of_the_weighted_mean():
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(2, 8, 12, 3, generator=generator).requires_grad_()
+    target = torch.rand(2, 8, 12, 3, generator=generator)
+    for weight in (None, torch.rand(2, 8, 12, generator=generator)):
+        plain = (image - target).abs()
+        plain = (plain if weight is None else plain * weight[..., None]).mean()
+        (truth,) = torch.autograd.grad(plain, image)
+        loss, gradient, _ = l1_gradient(image.detach(), target, weight)
+        assert loss == pytest.approx(float(plain), rel=1e-5)
+        torch.testing.assert_close(gradient, truth)
+
+
+def test_compositing_premultiplied_pixels_over_a_background():
+    pixel = torch.tensor([[[[51, 0, 0, 102]]]], dtype=torch.uint8)  # 40 % of a half red
+    image = composite(pixel, torch.tensor([[0.0, 1.0, 0.5]]))
+    torch.testing.assert_close(image[0, 0, 0], torch.tensor([0.2, 0.6, 0.3]))
+
+
+def test_ssim_is_one_for_equal_images_and_differentiable():
+    image = torch.rand(1, 24, 24, 3)
+    assert float(ssim(image, image)[0]) == pytest.approx(1, abs=1e-5)
+    noisy = (image + 0.1 * torch.randn_like(image)).requires_grad_()
+    (gradient,) = torch.autograd.grad(ssim(noisy, image).sum(), noisy)
+    better = ssim((noisy + 0.5 * gradient / gradient.abs().max() * 0.1).detach(), image)
+    assert float(better[0]) > float(ssim(noisy, image)[0])
+
+
+def test_only_long_gaussians_and_needles_cost_anything():
+    limit = torch.full((3,), math.log(0.01))
+    scales = torch.tensor([[0.005, 0.004, 0.001], [0.02, 0.02, 0.001], [0.009, 0.0003, 0.0003]])
+    costs = [float(shape_penalty(scales[i : i + 1].log(), limit[:1], 6.0)) for i in range(3)]
+    assert costs[0] == 0
+    assert costs[1] == pytest.approx(math.log(2) ** 2, rel=1e-5)
+    assert costs[2] == pytest.approx(math.log(30 / 6) ** 2, rel=1e-5)
+
+
+def test_offsets_cost_nothing_within_their_limit():
+    means = torch.tensor([[0.0, 0.003, 0], [0, 0, 0.01]])
+    limit = torch.tensor([0.004, 0.005])
+    assert float(offset_penalty(means, limit)) == pytest.approx(0.5, rel=1e-5)
+
+
+def test_rates_fall_to_the_papers_end():
+    start, end = Schedule(0.0), Schedule(1.0)
+    assert start.position == start.others == 1
+    assert end.position == pytest.approx(POSITION_LAST / POSITION_FIRST)
+    assert end.others < 0.2
+
+
+def test_pose_corrections_turn_the_head_like_a_small_rotation_and_keep_a_zero_mean():
+    head = ellipsoid_head()
+    binding = uniform_uv_binding(head, 16)
+    corrections = PoseCorrections(3, head, binding)
+    with torch.no_grad():
+        corrections.turns[0] = torch.tensor([0.0, 0.003, 0.0])
+        corrections.shifts[0] = torch.tensor([0.001, 0.0, 0.0])
+    means = torch.rand(3, len(binding.face), 3)
+    with torch.no_grad():
+        moved = corrections(means, torch.arange(3)) - means
+    torch.testing.assert_close(moved.sum(0).mean(0), torch.zeros(3), atol=1e-6, rtol=0)
+    arm = means[0] - means[0].mean(0)
+    expected = torch.stack([arm[:, 2], torch.zeros(len(arm)), -arm[:, 0]], -1) * 0.002
+    expected = expected + torch.tensor([0.001, 0, 0]) * 2 / 3
+    torch.testing.assert_close(moved[0], expected, atol=1e-6, rtol=1e-3)
+
+
+def test_the_torso_is_not_moved_by_corrections_of_the_head():
+    head = builtin_head()
+    binding = uniform_uv_binding(head, 64)
+    corrections = PoseCorrections(2, head, binding)
+    with torch.no_grad():
+        corrections.shifts[0] = 0.01
+    means = torch.zeros(1, len(binding.face), 3)
+    with torch.no_grad():
+        moved = corrections(means, torch.tensor([0]))[0].abs().max(-1).values.numpy()
+    region = np.array(head.region_names)[head.face_regions[binding.face]]
+    assert moved[region == "lips"].min() > 0.004
+    assert np.median(moved[region == "shoulders"]) < 0.002
+
+
+def test_unseen_teeth_have_a_tint_and_skin_has_none():
+    head = builtin_head()
+    binding = uniform_uv_binding(head, 64)
+    priors = region_priors(head, binding)
+    region = np.array(head.region_names)[head.face_regions[binding.face]]
+    assert not np.isnan(priors.tint[region == "teeth"]).any()
+    assert np.isnan(priors.tint[region == "skin"]).all()
+    assert (
+        priors.offset_limit[region == "lips"].max() < priors.offset_limit[region == "scalp"].min()
+    )
