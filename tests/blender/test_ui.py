@@ -6,6 +6,7 @@ import bpy
 import pytest
 from likeness.blender_addon import avatar_object, character, sliders
 from likeness.engine.api.avatar_file import write_avatar
+from mathutils import Vector
 
 from tests.blender.synthetic import NAMES, make_avatar
 
@@ -44,6 +45,15 @@ def test_importing_can_leave_the_scene_alone(file):
     assert bpy.context.scene.frame_end == 77
     assert bpy.context.scene.camera is None
     assert bpy.context.object.data.shape_keys.animation_data is None
+
+
+def test_a_new_avatar_stands_on_the_floor_in_front_of_what_is_at_the_origin(file):
+    bpy.ops.mesh.primitive_cube_add(size=2)
+    bpy.ops.likeness.import_avatar(filepath=str(file), performance=False)
+    proxy = bpy.context.object
+    corners = [proxy.matrix_world @ Vector(corner) for corner in proxy.bound_box]
+    assert -1.5 < max(corner.y for corner in corners) < -1.0
+    assert min(corner.z for corner in corners) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut short"])
