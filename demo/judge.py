@@ -15,7 +15,6 @@ from pathlib import Path
 from engine import __version__
 from engine.api.avatar_file import read_avatar
 from engine.clip import TrackedClip
-from engine.metrics import evaluate
 from engine.pictures import write_comparison, write_orbit, write_sliders
 
 PACKAGES = ("torch", "numpy", "numba", "mediapipe", "opencv-python-headless", "pymatting")
@@ -28,10 +27,8 @@ def judge(clip: TrackedClip, avatar_path: Path, out: Path) -> dict:
     write_comparison(out / "comparison.png", avatar, clip, frames)
     write_sliders(out / "sliders.png", avatar)
     write_orbit(out / "orbit.png", avatar)
-    metrics = evaluate(avatar, clip, frames)
-    metrics.pop("per_frame", None)
     return {
-        "held_out": metrics,
+        "held_out": avatar.info["metrics"],  # measured by fit
         "counts": {
             "frames": len(clip),
             "gaussians": avatar.count,

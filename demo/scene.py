@@ -16,9 +16,10 @@ from pathlib import Path
 import bpy
 from mathutils import Vector
 
-FRAMES = 48
+FRAMES, STEP = 40, 2
+"""So many frames, every second of the footage's: 3 seconds cost as little as one and a half."""
 SIZE = 480  # pixels
-SAMPLES = 12
+SAMPLES = 10
 SLIDERS = {
     "mouthSmileLeft": ((0.0, 0.0), (0.35, 0.8), (0.7, 0.8), (1.0, 0.1)),
     "mouthSmileRight": ((0.0, 0.0), (0.35, 0.6), (0.7, 0.7), (1.0, 0.1)),
@@ -136,8 +137,9 @@ def main(archive: str, avatar: str, out: Path) -> None:
     scene = bpy.context.scene
     bpy.ops.likeness.import_avatar(filepath=avatar)
     proxy = bpy.context.object
-    first = scene.frame_end - FRAMES + 1  # the end of the footage was never trained on
-    scene.frame_start, scene.frame_end = max(scene.frame_start, first), scene.frame_end
+    # The end of the footage was never trained on.
+    scene.frame_start = max(scene.frame_start, scene.frame_end - STEP * FRAMES + 1)
+    scene.frame_step = STEP
     add_slider_animation(proxy, scene.frame_start, scene.frame_end)
     scene.frame_set(scene.frame_start)
     prepare_render(scene, out)
@@ -148,8 +150,8 @@ def main(archive: str, avatar: str, out: Path) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(out / "avatar.blend"), compress=True)
     bpy.ops.render.render(animation=True)
     facts = {
-        "fps": scene.render.fps / scene.render.fps_base,
-        "frames": scene.frame_end - scene.frame_start + 1,
+        "fps": scene.render.fps / scene.render.fps_base / STEP,
+        "frames": len(list((out / "frames").glob("*.png"))),
         "blender": bpy.app.version_string,
     }
     (out / "scene.json").write_text(json.dumps(facts), "utf-8")
