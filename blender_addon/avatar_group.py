@@ -69,11 +69,11 @@ def match_view(group: bpy.types.NodeTree, view: bpy.types.ColorManagedViewSettin
 def inexact_colors_reason(view: bpy.types.ColorManagedViewSettings) -> str:
     """Why the avatars' colours will differ from the footage's in a render, or ''."""
     if view.view_transform not in VIEW_SPACES:
-        return f"The view transform {view.view_transform} cannot be undone for avatars"
+        return f"{view.view_transform} shifts avatar colours"
     if view.look != "None":
-        return "The look also changes the avatars' colours"
+        return "The look shifts avatar colours"
     if view.gamma != 1 or view.use_curve_mapping:
-        return "Gamma and curves also change the avatars' colours"
+        return "Gamma or curves shift their colours"
     return ""
 
 

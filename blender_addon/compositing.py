@@ -56,11 +56,11 @@ def insert(scene: bpy.types.Scene) -> None:
     group = _mark(tree.nodes.new("CompositorNodeGroup"))
     group.node_tree = avatar_group.build()
     group.width = 180
-    group.location = (output.node.location.x, output.node.location.y - 160)
+    group.location = (output.node.location.x - 220, output.node.location.y - 180)
     layer = _mark(tree.nodes.new("CompositorNodeRLayers"))
     layer.scene = scene.likeness_render.layer
     layer.label = "Avatars"
-    layer.location = (group.location.x - 320, group.location.y - 160)
+    layer.location = (group.location.x - 260, group.location.y - 140)
     links = tree.links
     links.new(source, group.inputs["Image"])
     links.new(_nearest_depth(tree, renders), group.inputs["Depth"])

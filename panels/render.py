@@ -16,8 +16,7 @@ class LIKENESS_PT_render(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Likeness"
-    bl_order = 50
-    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 25
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -32,9 +31,9 @@ class LIKENESS_PT_render(bpy.types.Panel):
         layout.use_property_decorate = False
         layout.prop(settings, "device")
         layout.prop(settings, "level")
-        layout.prop(settings, "depth_sharpness")
+        layout.prop(settings, "depth_sharpness", text="Sharpness")
         if scene.render.use_motion_blur:
-            layout.prop(settings, "motion_samples")
+            layout.prop(settings, "motion_samples", text="Moments")
         reason = avatar_group.inexact_colors_reason(scene.view_settings)
         if reason:
             layout.label(text=reason, icon="INFO")
