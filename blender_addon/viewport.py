@@ -18,7 +18,7 @@ from gpu_extras.batch import batch_for_shader
 
 from ..engine.api.baked import GaussianArrays
 from ..engine.api.errors import LikenessError
-from . import avatar_object, splat_shader
+from . import avatar_object, scene_depth, splat_shader
 from .cpu_splats import View
 from .splat_shader import SplatTarget, UploadedSplats
 
@@ -86,6 +86,7 @@ def forget() -> None:
     _targets.clear()
     _uploads.clear()
     _problems.clear()
+    scene_depth.forget()
 
 
 def problem(obj: bpy.types.Object) -> str:
@@ -104,7 +105,7 @@ def visible_avatars(context: bpy.types.Context) -> list[bpy.types.Object]:
 
 
 def scene_depth_is_missing(space: bpy.types.SpaceView3D) -> bool:
-    """EEVEE leaves no depth to test against while overlays are off; it would hide everything."""
+    """EEVEE leaves no depth while overlays are off: testing against it hides every avatar."""
     return not space.overlay.show_overlays and space.shading.type in {"MATERIAL", "RENDERED"}
 
 
@@ -140,18 +141,19 @@ def _draw_avatars(context: bpy.types.Context, avatars: list[bpy.types.Object]) -
         place = obj.evaluated_get(depsgraph).matrix_world.translation
         distance = float(-(view.view_matrix @ [*place, 1.0])[2])
         shown.append((distance, obj, gaussians))
-    test = "NONE" if scene_depth_is_missing(space) else "LESS_EQUAL"
+    if scene_depth_is_missing(space):
+        restore = _remember_state()
+        scene_depth.draw(depsgraph, space)
+        restore()
     # Far heads first: each is blended on its own and laid over those behind it.
     for _, obj, gaussians in sorted(shown, key=lambda item: -item[0]):
         radius = max(max(obj.dimensions) / 2, 1e-6)
-        _draw_one(_uploaded(obj, gaussians), view, DEPTH_SHARPNESS / radius, obj, test)
+        _draw_one(_uploaded(obj, gaussians), view, DEPTH_SHARPNESS / radius, obj)
     for stale in set(_uploads) - {obj.session_uid for obj in avatars}:
         del _uploads[stale]
 
 
-def _draw_one(
-    splats: UploadedSplats, view: View, sharpness: float, obj: bpy.types.Object, test: str
-) -> None:
+def _draw_one(splats: UploadedSplats, view: View, sharpness: float, obj: bpy.types.Object) -> None:
     target = _target(view.width, view.height)
     restore = _remember_state()
     footprint = avatar_object.footprint(obj)
@@ -164,7 +166,7 @@ def _draw_one(
     shader.uniform_sampler("blended", target.color)
     shader.uniform_sampler("front_sums", target.front)
     gpu.state.blend_set("ALPHA_PREMULT")
-    gpu.state.depth_test_set(test)
+    gpu.state.depth_test_set("LESS_EQUAL")
     gpu.state.depth_mask_set(False)
     quad.draw(shader)
     restore()

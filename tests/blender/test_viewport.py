@@ -141,7 +141,7 @@ def test_far_to_near_drops_what_lies_behind_the_camera():
     assert splat_shader.far_to_near(np.float32([-1, -2])).tolist() == []
 
 
-def draw_in_view(view, wall_depth, test="LESS_EQUAL"):
+def draw_in_view(view, wall_depth):
     """The avatar on a view with a green wall on its left half; RGBA from the bottom up."""
     proxy = character.build(bpy.context, make_avatar(gaussians=6000))
     depsgraph = bpy.context.evaluated_depsgraph_get()
@@ -162,7 +162,7 @@ def draw_in_view(view, wall_depth, test="LESS_EQUAL"):
             gpu.matrix.load_projection_matrix(Matrix.Identity(4))
             shader.uniform_float("color", (0, 1, 0, 1))
             wall.draw(shader)
-        viewport._draw_one(splats, view, SHARPNESS, proxy, test)
+        viewport._draw_one(splats, view, SHARPNESS, proxy)
         pixels = buffer.read_color(0, 0, WIDTH, HEIGHT, 4, 0, "FLOAT")
     pixels.dimensions = WIDTH * HEIGHT * 4
     return np.array(pixels).reshape(HEIGHT, WIDTH, 4)
@@ -178,9 +178,3 @@ def test_a_mesh_in_front_hides_the_avatar_and_one_behind_does_not(wall, hidden):
     np.testing.assert_allclose(seen[RIGHT][..., :3].mean((0, 1)), skin, atol=0.05)
     left = seen[LEFT][..., :3].mean((0, 1))
     np.testing.assert_allclose(left, [0, 1, 0] if hidden else skin, atol=0.05)
-
-
-def test_without_a_scene_depth_the_avatar_is_drawn_over_everything():
-    seen = draw_in_view(view_from_front(), 0.4, test="NONE")
-    skin = coordinates.linear_from_srgb(np.array(SKIN))
-    np.testing.assert_allclose(seen[LEFT][..., :3].mean((0, 1)), skin, atol=0.05)
