@@ -1,4 +1,4 @@
-"""The avatar engine: footage -> tracked clip -> avatar -> baked avatar -> pixels. It never imports bpy.
+"""The avatar engine: footage -> tracked clip -> avatar -> baked avatar -> pixels. No bpy.
 
 Conventions: metres; quaternions w, x, y, z; cameras OpenCV world-to-camera (x right, y down, z
 forward) with pixel centres at half integers; colours display-referred sRGB in 0..1. Head space: x

@@ -21,7 +21,7 @@ class Gaussians(NamedTuple):
 
 
 class Cameras(NamedTuple):
-    """B pinhole cameras of one image size; OpenCV world-to-camera, pixel centres at half integers."""
+    """B pinhole cameras of one image size; OpenCV, pixel centres at half integers."""
 
     viewmats: Tensor  # [B, 4, 4]
     Ks: Tensor  # [B, 3, 3] pixels

@@ -91,7 +91,8 @@ class Performance:
     width: int
     height: int
     fps: float
-    test_frames: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))  # never trained on
+    # Frames that were never trained on.
+    test_frames: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 @dataclass(frozen=True)

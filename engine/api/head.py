@@ -3,7 +3,7 @@
 `HeadModel.pose` is the truth that the torch twin (engine/heads/posing.py) and Blender's evaluated
 proxy mesh are tested against. It does not know where a head comes from or how it is stored.
 
-Head space: metres, x to the subject's left, y up, z out of the face, origin midway between the ears.
+Head space: metres, x to the subject's left, y up, z out of the face, origin between the ears.
 World space is the camera's static world (OpenCV camera, see TrackedClip), where the head moves.
 """
 
@@ -76,14 +76,15 @@ class HeadModel:
     skin_weights: np.ndarray  # [V, J], rows sum to 1
     code_matrix: np.ndarray  # [C, E + 9]: code = M @ (expression, jaw, eye left, eye right)
     code_names: tuple[str, ...]  # C
-    landmark_faces: np.ndarray  # [478] int32 MediaPipe landmarks on the mesh, -1 where there is none
+    landmark_faces: np.ndarray  # [478] int32 MediaPipe landmarks on the mesh, -1 where none
     landmark_barycentrics: np.ndarray  # [478, 3]
-    region_names: tuple[str, ...]  # e.g. skin, lips, eyelids, mouth, teeth, eyeballs, scalp, ears, ...
+    region_names: tuple[str, ...]  # e.g. skin, lips, eyelids, mouth, teeth, eyeballs, scalp
     face_regions: np.ndarray  # [F] uint8 index into region_names
     mirror_vertices: np.ndarray  # [V] int32: index of the mirror-image vertex
     identity_names: tuple[str, ...] = ()
     identity_deltas: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.float32))
-    joint_regressor: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # [J, V]
+    # [J, V]
+    joint_regressor: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def code(self, params: HeadParams) -> np.ndarray:
         """Expression code [..., C] that drives the reduced blendshapes. No global pose in it."""
@@ -99,14 +100,15 @@ class HeadModel:
         return skin(shaped, self.joint_positions, self.skin_weights, params)
 
     def personalised(self, identity: np.ndarray, offset: np.ndarray | None = None) -> HeadModel:
-        """This head with identity coefficients [I] and a vertex offset [V, 3] built in, no basis left."""
+        """This head with identity coefficients [I] and a vertex offset [V, 3] built in for good."""
         delta = np.tensordot(np.asarray(identity, np.float32), self.identity_deltas, axes=1)
         if offset is not None:
             delta = delta + offset
+        joints = self.joint_positions + self.joint_regressor @ delta
         return replace(
             self,
             vertices=(self.vertices + delta).astype(np.float32),
-            joint_positions=(self.joint_positions + self.joint_regressor @ delta).astype(np.float32),
+            joint_positions=joints.astype(np.float32),
             identity_names=(),
             identity_deltas=np.zeros((0, len(self.vertices), 3), np.float32),
         )
@@ -115,7 +117,7 @@ class HeadModel:
 def skin(
     shaped: np.ndarray, joints: np.ndarray, weights: np.ndarray, params: HeadParams
 ) -> np.ndarray:
-    """Linear blend skinning of `shaped` [..., V, 3] about `joints` [J, 3], then the root transform."""
+    """Linear blend skinning of `shaped` [..., V, 3] about `joints` [J, 3], then the root."""
     neck = matrix_from_rotvec(params.neck)
     local = [
         np.broadcast_to(np.eye(3, dtype=np.float32), neck.shape),
@@ -130,7 +132,7 @@ def skin(
     ]
     posed = np.zeros_like(shaped)
     for j, rotation in enumerate(local):
-        moved = (shaped - joints[j]) @ np.swapaxes(rotation, -1, -2) + np.expand_dims(carried[j], -2)
-        posed = posed + weights[:, j, None] * moved
+        turned = (shaped - joints[j]) @ np.swapaxes(rotation, -1, -2)
+        posed = posed + weights[:, j, None] * (turned + np.expand_dims(carried[j], -2))
     root = matrix_from_rotvec(params.rotation)
     return posed @ np.swapaxes(root, -1, -2) + np.expand_dims(params.translation, -2)

@@ -65,7 +65,9 @@ METHODS: dict[str, Method] = {
         presets={
             "draft": RGBAvatarSettings(uv_size=112, images=4_000, base_only_images=400, size=256),
             "standard": RGBAvatarSettings(),
-            "best": replace(RGBAvatarSettings(), uv_size=256, images=50_000, base_only_images=3_000),
+            "best": replace(
+                RGBAvatarSettings(), uv_size=256, images=50_000, base_only_images=3_000
+            ),
         },
     ),
 }
