@@ -1,7 +1,7 @@
 """The render engine of the avatar layer: Gaussians to a Combined and a Depth pass.
 
 Combined holds sRGB numbers premultiplied by alpha, as the Gaussians learned them; the compositor
-group (compositing.py) turns them into light. Depth is the soft-front distance along the view axis.
+group (avatar_group.py) turns them into light. Depth is the soft-front distance along the view axis.
 Two classes, because an engine that asks for a GPU context crashes Blender where there is no driver.
 """
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from ..engine.api.baked import GaussianArrays
 from ..engine.api.errors import LikenessError
-from . import avatar_layer, avatar_object, cpu_splats, motion_blur, splat_shader
+from . import avatar_layer, avatar_object, cpu_splats, splat_shader
 from .cpu_splats import SplatImage, View
+from .motion_blur import Exposure, shutter_offsets
 from .render_settings import LikenessRenderSettings
 
 
@@ -45,23 +46,27 @@ class _AvatarEngine:
         """Draw every avatar of the layer at the depsgraph's frame."""
         source = avatar_layer.find_source(depsgraph.scene.original)
         try:
-            self._write(self._expose(depsgraph, source))
+            exposure = self._expose(depsgraph, source)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
+            return
         finally:
             self.release()
+        if not self.test_break():
+            self._write(exposure.develop())
 
-    def _expose(self, depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene) -> SplatImage:
-        """The frame, or with motion blur the mean of moments at which the shutter is open."""
+    def _expose(self, depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene) -> Exposure:
+        """The frame, or with motion blur moments of the open shutter; fewer if cancelled."""
         frame = depsgraph.scene.frame_current_final
-        moments = frame + motion_blur.shutter_offsets(source)
-        exposure = motion_blur.Exposure()
-        for moment in moments:
+        exposure = Exposure()
+        for moment in frame + shutter_offsets(source):
+            if self.test_break():
+                break
             self._go_to(depsgraph, moment)
             view = camera_view(depsgraph, source, self.resolution_x, self.resolution_y)
             exposure.add(self.draw_splats(gather(depsgraph, source.likeness_render), view))
         self._go_to(depsgraph, frame)
-        return exposure.develop()
+        return exposure
 
     def _go_to(self, depsgraph: bpy.types.Depsgraph, moment: float) -> None:
         if depsgraph.scene.frame_current_final != moment:
