@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import binary_erosion, distance_transform_edt
-from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
 from ..api.head import HeadModel, HeadParams, skin
-from ..api.rotations import matrix_from_rotvec
 from ..imaging import fill_polygon
-from .camera import FOCAL, WORLD_TO_CAMERA, project
+from .camera import WORLD_TO_CAMERA, project
 from .draw import OPAQUE, Surface
 from .inside import eye_surface, mouth_surface, region_faces
 from .portrait import Portrait
+from .portrait_fit import fit_head
 from .relief import Relief, raise_relief
 
 FACE_SPREAD = 0.012  # metres: how far a landmark's correction reaches over the mesh
@@ -36,12 +35,6 @@ CHEEKS = (
 )  # fmt: skip
 LIP_REACH = 0.008  # metres
 FOREHEAD = 120  # pixels from the ears' height to above the brows
-# What a broad smile uses; only these are fitted to the photo.
-SMILE = (
-    "mouthSmileLeft", "mouthSmileRight", "mouthUpperUpLeft", "mouthUpperUpRight", "jawOpen",
-    "mouthLowerDownLeft", "mouthLowerDownRight", "cheekSquintLeft", "cheekSquintRight",
-    "eyeSquintLeft", "eyeSquintRight", "mouthStretchLeft", "mouthStretchRight",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,7 +78,7 @@ class Puppet:
 
 def build_puppet(head: HeadModel, portrait: Portrait) -> Puppet:
     """Fit the head to the portrait's landmarks and raise the relief around it."""
-    fitted, photo, anchors, shift = _fit(head, portrait.landmarks)
+    fitted, photo, anchors, shift = fit_head(head, portrait.landmarks)
     offset = _spread(fitted, anchors, shift)
     smiling = fitted.personalised(np.zeros(0, np.float32), offset)
     world = smiling.pose(photo)
@@ -98,61 +91,6 @@ def build_puppet(head: HeadModel, portrait: Portrait) -> Puppet:
     relief = raise_relief(smiling, photo, world, region_faces(person, *FACE), portrait)
     texels = _onto_the_face(texels, portrait)
     return Puppet(person, photo, texels, face, relief, portrait)
-
-
-def _fit(
-    head: HeadModel, landmarks: np.ndarray
-) -> tuple[HeadModel, HeadParams, np.ndarray, np.ndarray]:
-    """Pose, smile and identity by least squares.
-
-    Returns the person, the photo's params, the landmarks' neutral places [L, 3] and what is left
-    for an offset [L, 3], in head space.
-    """
-    used = np.flatnonzero(head.landmark_faces[:468] >= 0)
-    corners = head.faces[head.landmark_faces[used]]
-    bary = head.landmark_barycentrics[used]
-
-    def at_landmarks(field: np.ndarray) -> np.ndarray:
-        return np.einsum("nk,...nkc->...nc", bary, field[..., corners, :])
-
-    smile = [head.expression_names.index(name) for name in SMILE]
-    base = at_landmarks(head.vertices)
-    shapes = np.concatenate(
-        [at_landmarks(head.expression_deltas[smile]), at_landmarks(head.identity_deltas)]
-    )
-    count = len(smile)
-    target = landmarks[used]
-
-    def world_of(x: np.ndarray) -> np.ndarray:
-        params = replace(HeadParams.neutral(0), rotation=x[:3], translation=x[3:6])
-        shaped = base + np.tensordot(x[6:], shapes, axes=1)
-        return skin(shaped, head.joint_positions, np.eye(5)[np.zeros(len(base), int)], params)
-
-    def residual(x: np.ndarray) -> np.ndarray:
-        prior = np.concatenate([0.5 * x[6 : 6 + count], 2.0 * x[6 + count :]])
-        return np.concatenate([(project(world_of(x)) - target).ravel(), 3 * prior])
-
-    start = np.zeros(6 + len(shapes))
-    width = np.ptp(target[:, 0])
-    start[5] = -FOCAL * np.ptp(base[:, 0]) / width
-    lower = np.r_[np.full(6, -np.inf), np.zeros(count), np.full(len(shapes) - count, -3.0)]
-    upper = np.r_[np.full(6, np.inf), np.ones(count), np.full(len(shapes) - count, 3.0)]
-    start[6 : 6 + count] = 0.1
-    x = least_squares(residual, start, bounds=(lower, upper), loss="soft_l1", f_scale=4.0).x
-    expression = np.zeros(len(head.expression_names), np.float32)
-    expression[smile] = x[6 : 6 + count]
-    photo = replace(
-        HeadParams.neutral(0),
-        expression=expression,
-        rotation=x[:3].astype(np.float32),
-        translation=x[3:6].astype(np.float32),
-    )
-    person = head.personalised(x[6 + count :].astype(np.float32))
-    world = world_of(x)
-    depth = -world[:, 2:]
-    shift = np.concatenate([(target - project(world)) * (1, -1) / FOCAL * depth, 0 * depth], 1)
-    in_head = shift @ matrix_from_rotvec(photo.rotation)
-    return person, photo, at_landmarks(person.vertices), in_head
 
 
 def _spread(head: HeadModel, anchors: np.ndarray, shift: np.ndarray) -> np.ndarray:
