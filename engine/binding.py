@@ -17,17 +17,36 @@ from .api.head import HeadModel
 from .mesh import uv_raster
 from .rotations import conjugate, multiply_quats, quat_from_matrix
 
+FINE_REGIONS = ("eyelids", "lips")
+FINER = 2
+"""These regions fold and stretch several times over; a Gaussian keeps its size, so they are sampled
+this much more densely, or lids would let the eye shine through when they close."""
+LARGEST_STRETCH = 3.0
+
 
 def uniform_uv_binding(head: HeadModel, uv_size: int) -> Binding:
-    """One Gaussian per texel that the head's UV islands cover in a uv_size x uv_size raster."""
+    """One Gaussian per texel that the head's UV islands cover in a uv_size x uv_size raster; in
+    FINE_REGIONS one per texel of a finer raster."""
+    fine = _is_fine(head)
+    coarse_part = _covered_texels(head, uv_size, ~fine)
+    fine_part = _covered_texels(head, uv_size * FINER, fine)
+    face, barycentric = (np.concatenate(both) for both in zip(coarse_part, fine_part, strict=True))
+    return Binding(face, barycentric, uv_tangents(head.face_uvs)[face])
+
+
+def _covered_texels(
+    head: HeadModel, uv_size: int, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Faces [n] int32 and barycentrics [n, 3] of the texels covered by `wanted` [F] faces."""
     face_map, barycentric_map = uv_raster(head.face_uvs, uv_size)
-    covered = face_map >= 0
-    face = face_map[covered].astype(np.int32)
-    return Binding(
-        face=face,
-        barycentric=barycentric_map[covered].astype(np.float32),
-        tangent=uv_tangents(head.face_uvs)[face],
-    )
+    covered = (face_map >= 0) & wanted[face_map]
+    return face_map[covered].astype(np.int32), barycentric_map[covered].astype(np.float32)
+
+
+def _is_fine(head: HeadModel) -> np.ndarray:
+    names = head.region_names
+    fine = [index for index, name in enumerate(names) if name in FINE_REGIONS]
+    return np.isin(head.face_regions, fine)
 
 
 def uv_tangents(face_uvs: np.ndarray) -> np.ndarray:
@@ -47,16 +66,26 @@ def uv_tangents(face_uvs: np.ndarray) -> np.ndarray:
 
 
 def texel_spacing(head: HeadModel, binding: Binding, uv_size: int) -> np.ndarray:
-    """Distance [N] in metres between neighbouring Gaussians: the root of a texel's surface area."""
-    corners = head.vertices[head.faces]
-    edges = corners[:, 1:] - corners[:, :1]
-    area = 0.5 * np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=-1)
+    """Distance [N] in metres between neighbouring Gaussians where an expression stretches the skin
+    most: the root of a texel's surface area."""
+    neutral = _areas(head.vertices, head.faces)
+    stretched = neutral
+    for delta in head.expression_deltas:
+        stretched = np.maximum(stretched, _areas(head.vertices + delta, head.faces))
+    area = np.minimum(stretched, neutral * LARGEST_STRETCH**2)
     uv = head.face_uvs[:, 1:] - head.face_uvs[:, :1]
     uv_area = 0.5 * np.abs(uv[:, 0, 0] * uv[:, 1, 1] - uv[:, 0, 1] * uv[:, 1, 0])
-    per_face = np.sqrt(area / np.maximum(uv_area, 1e-12)) / uv_size
-    spacing = per_face[binding.face]
+    texels = uv_size * np.where(_is_fine(head), FINER, 1)
+    spacing = (np.sqrt(area / np.maximum(uv_area, 1e-12)) / texels)[binding.face]
     # A folded triangle has no area; its Gaussians still need a size.
     return np.maximum(spacing, 0.05 * np.median(spacing)).astype(np.float32)
+
+
+def _areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Areas [F] of triangles."""
+    corners = vertices[faces]
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return 0.5 * np.linalg.norm(cross, axis=-1)
 
 
 class SurfaceBinding(nn.Module):

@@ -20,10 +20,12 @@ from .region_priors import RegionPriors
 from .training_frames import TrainingFrames
 
 SAMPLES = 24
+MANY_SAMPLES = 96
+"""For rare sights: closed lids, teeth."""
 SEEN = 0.1
 """Sum of blend weights over the samples from which a Gaussian counts as seen (the code's 0.1)."""
-HARDLY = 1.0
-"""The same sum up to which a fitted colour is not trusted from other sides."""
+HARDLY = 2.0
+"""The same sum, at 256 x 256, at which a fitted colour is as good as that of its surroundings."""
 FEW = 50
 """Fewer seen Gaussians of a region than this say less about its colour than its tint does."""
 BATCH = 4
@@ -44,11 +46,9 @@ class Shown(NamedTuple):
 
 def shown(avatar: BlendshapeAvatar, frames: TrainingFrames) -> Shown:
     """What frames spread over the clip show of the base Gaussians, at half size."""
-    picked = np.unique(np.linspace(0, len(frames) - 1, SAMPLES).round().astype(int))
     none = torch.zeros_like(avatar.opacities)
     sums = Shown(none, none.clone(), torch.zeros_like(avatar.colors))
-    for start in range(0, len(picked), BATCH):
-        chunk = torch.from_numpy(picked[start : start + BATCH]).to(avatar.device)
+    for chunk in _sampled(frames, SAMPLES):
         with torch.no_grad():
             gaussians = avatar.gaussians(None, frames.vertices[chunk])
         image = frames.pictures(half=True)[chunk].float() / 255
@@ -74,8 +74,25 @@ def start_colours(avatar: BlendshapeAvatar, frames: TrainingFrames, priors: Regi
 
 @torch.no_grad()
 def finish_unseen(avatar: BlendshapeAvatar, frames: TrainingFrames, priors: RegionPriors) -> None:
-    """Gives what frames hardly showed the fitted colours of its surroundings."""
-    _borrow(avatar, (shown(avatar, frames).total > HARDLY).cpu().numpy(), priors)
+    """Gives what frames never showed the fitted colours of its surroundings, and draws what they
+    hardly showed towards them: its own colour is as good as chance from any other side."""
+    area = frames.pictures(half=True)[0].shape[0] / 256
+    total = torch.zeros_like(avatar.opacities)
+    for chunk in _sampled(frames, MANY_SAMPLES):
+        gaussians = avatar.gaussians(None, frames.vertices[chunk])
+        image = frames.pictures(half=True)[chunk][..., :3].float()
+        total += splat_weights(gaussians, frames.cameras(len(chunk), half=True), image)[0].sum(0)
+    own = avatar.colors.clone()
+    doubt = HARDLY * area**2
+    _borrow(avatar, (total > 5 * doubt).cpu().numpy(), priors)
+    trust = (total / (total + doubt))[:, None]
+    avatar.colors.copy_(avatar.colors + trust * (own - avatar.colors))
+
+
+def _sampled(frames: TrainingFrames, count: int) -> list[Tensor]:
+    """Frame numbers spread over the clip, in batches."""
+    picked = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
+    return list(torch.from_numpy(picked).to(frames.vertices.device).split(BATCH))
 
 
 def _borrow(avatar: BlendshapeAvatar, seen: np.ndarray, priors: RegionPriors) -> np.ndarray:

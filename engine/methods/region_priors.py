@@ -18,7 +18,7 @@ OFFSET_LIMITS = {
 FREE = 0.03
 """Where no region is named: hair stands off the scalp."""
 TINTS = {
-    "teeth": (0.72, 0.68, 0.62), "tongue": (0.58, 0.30, 0.29), "mouth": (0.24, 0.10, 0.10),
+    "teeth": (0.58, 0.53, 0.47), "tongue": (0.45, 0.22, 0.21), "mouth": (0.15, 0.06, 0.06),
     "eyeballs": (0.72, 0.70, 0.69),
 }  # fmt: skip
 """Colours of regions that are not skin, in indoor light; used where no frame shows them."""

@@ -36,7 +36,7 @@ START_SIZE = 0.7
 LONGEST = 4.0
 """Longest axis without a penalty, in the same units."""
 NEEDLE = 6.0
-SHAPE_WEIGHT, OFFSET_WEIGHT, RESIDUAL_WEIGHT = 0.02, 0.02, 0.02
+SHAPE_WEIGHT, OFFSET_WEIGHT, RESIDUAL_WEIGHT = 0.02, 0.1, 0.02
 OUTSIDE_WEIGHT = 0.01
 """Pulls weights back into -1..1, where their gradient lives."""
 CORRECTION_WEIGHT = 2e-4
