@@ -1,7 +1,6 @@
-"""The tracked performance as an Action, and the camera that filmed it.
+"""The tracked performance as an Action with two slots: the proxy head's shape keys and the rig.
 
-One Action with two slots: the proxy head's shape keys and the rig. The head moves about its median
-place in the footage, which becomes the rig's origin; the camera is a child of the rig.
+The head moves about its median place in the footage, which becomes the rig's origin.
 """
 
 from __future__ import annotations
@@ -11,17 +10,12 @@ from typing import NamedTuple
 import bpy
 import numpy as np
 
-from ..engine.api.baked import BakedAvatar, Performance
+from ..engine.api.baked import Performance
 from ..engine.api.head import HeadParams
 from ..engine.api.rotations import quat_from_matrix
 from . import gaze
 from .avatar_object import BONES, find_rig, read
-from .coordinates import (
-    camera_matrix_world,
-    lens_settings,
-    rotations_to_blender,
-    vectors_to_blender,
-)
+from .coordinates import rotations_to_blender, vectors_to_blender
 
 FIRST_FRAME = 1
 _LINEAR = 1  # index of 'LINEAR' in Keyframe.interpolation
@@ -106,45 +100,6 @@ def add_performance(scene: bpy.types.Scene, proxy: bpy.types.Object) -> bpy.type
     return action
 
 
-def match_scene(scene: bpy.types.Scene, performance: Performance) -> None:
-    """Give the scene the footage's frame rate, length and picture size."""
-    render = scene.render
-    render.fps = max(1, round(performance.fps))
-    render.fps_base = render.fps / performance.fps
-    render.resolution_x, render.resolution_y = performance.width, performance.height
-    render.resolution_percentage = 100
-    duration = float(performance.times[-1]) if len(performance.times) else 0.0
-    scene.frame_start = FIRST_FRAME
-    scene.frame_end = max(FIRST_FRAME, FIRST_FRAME + round(duration * performance.fps))
-    scene.frame_set(FIRST_FRAME)
-
-
-def add_camera(context: bpy.types.Context, proxy: bpy.types.Object) -> bpy.types.Object:
-    """The camera that sees the avatar as the footage did; kept by the avatar, made once."""
-    avatar: BakedAvatar = read(proxy)
-    camera = proxy.likeness.camera
-    if camera is None:
-        name = f"{avatar.name} Footage Camera"
-        camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
-        context.collection.objects.link(camera)
-        proxy.likeness.camera = camera
-    performance = avatar.performance
-    lens = lens_settings(performance.K, performance.width, performance.height)
-    camera.data.sensor_fit = "HORIZONTAL"
-    camera.data.sensor_width = lens.sensor_width
-    camera.data.lens = lens.lens
-    camera.data.shift_x, camera.data.shift_y = lens.shift_x, lens.shift_y
-    camera.data.clip_start = 0.01
-    camera.data.display_size = 0.1
-    context.scene.render.pixel_aspect_x = 1.0
-    context.scene.render.pixel_aspect_y = lens.pixel_aspect_y
-    matrix = camera_matrix_world(performance.viewmat)
-    matrix[:3, 3] -= vectors_to_blender(reference_place(performance))
-    camera.parent = find_rig(proxy)
-    camera.matrix_basis = matrix.T  # mathutils reads columns from a buffer of rows
-    return camera
-
-
 def _steady_signs(quats: np.ndarray) -> np.ndarray:
     """The same rotations [T, 4] with neighbours in one hemisphere, so that curves do not jump."""
     turns = np.einsum("tk,tk->t", quats[1:], quats[:-1]) < 0
@@ -152,7 +107,13 @@ def _steady_signs(quats: np.ndarray) -> np.ndarray:
     return np.concatenate([quats[:1], quats[1:] * signs[:, None]])
 
 
-def _key_shapes(action, strip, proxy, params, frames) -> None:  # type: ignore[no-untyped-def]
+def _key_shapes(
+    action: bpy.types.Action,
+    strip: bpy.types.ActionKeyframeStrip,
+    proxy: bpy.types.Object,
+    params: HeadParams,
+    frames: np.ndarray,
+) -> None:
     keys = proxy.data.shape_keys
     slot = action.slots.new(id_type="KEY", name=proxy.name)
     curves = strip.channelbag(slot, ensure=True).fcurves
@@ -162,7 +123,13 @@ def _key_shapes(action, strip, proxy, params, frames) -> None:  # type: ignore[n
     _assign(keys, action, slot)
 
 
-def _key_bones(action, strip, proxy, params, frames) -> None:  # type: ignore[no-untyped-def]
+def _key_bones(
+    action: bpy.types.Action,
+    strip: bpy.types.ActionKeyframeStrip,
+    proxy: bpy.types.Object,
+    params: HeadParams,
+    frames: np.ndarray,
+) -> None:
     rig = find_rig(proxy)
     slot = action.slots.new(id_type="OBJECT", name=rig.name)
     curves = strip.channelbag(slot, ensure=True).fcurves
@@ -179,7 +146,13 @@ def _key_bones(action, strip, proxy, params, frames) -> None:  # type: ignore[no
     _assign(rig, action, slot)
 
 
-def _add_curve(curves, path: str, axis: int, frames: np.ndarray, values: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+def _add_curve(
+    curves: bpy.types.ActionChannelbagFCurves,
+    path: str,
+    axis: int,
+    frames: np.ndarray,
+    values: np.ndarray,
+) -> None:
     curve = curves.new(path, index=axis)
     curve.keyframe_points.add(len(frames))
     curve.keyframe_points.foreach_set("co", np.column_stack([frames, values]).ravel())

@@ -6,8 +6,6 @@ The posed proxy head equals `HeadModel.pose` (a test holds it to 1e-5). It does 
 
 from __future__ import annotations
 
-import math
-
 import bpy
 import numpy as np
 
@@ -188,13 +186,3 @@ def _hide_behind_gaussians(proxy: bpy.types.Object) -> None:
     # A solid proxy head would cover its own Gaussians in Solid mode, where rays have no say.
     proxy.display_type = "BOUNDS"
     proxy.show_in_front = False
-
-
-def neutral_rotation(bone: bpy.types.PoseBone) -> None:
-    """Put a bone back to its rest pose, in whatever rotation mode the user chose."""
-    bone.location = (0, 0, 0)
-    bone.scale = (1, 1, 1)
-    bone.rotation_quaternion = (1, 0, 0, 0)
-    bone.rotation_axis_angle = (0, 0, 1, 0)
-    if not math.isclose(sum(map(abs, bone.rotation_euler)), 0):
-        bone.rotation_euler = (0, 0, 0)

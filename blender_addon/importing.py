@@ -10,7 +10,7 @@ from mathutils import Vector
 
 from ..engine.api.avatar_file import read_avatar
 from ..engine.api.baked import BakedAvatar
-from . import animation, avatar_object, character
+from . import animation, avatar_object, character, footage_camera
 
 
 def import_file(
@@ -28,8 +28,8 @@ def add(
     avatar_object.find_rig(proxy).location = _clear_place(context, proxy)
     recorded = len(avatar.performance.times) > 0
     if match_scene and recorded:
-        animation.match_scene(context.scene, avatar.performance)
-        context.scene.camera = animation.add_camera(context, proxy)
+        footage_camera.match_scene(context.scene, avatar.performance)
+        context.scene.camera = footage_camera.add_camera(context, proxy)
         _look_through_camera(context)
     if performance and recorded:
         animation.add_performance(context.scene, proxy)

@@ -23,6 +23,7 @@ HEADER, ARRAYS = "likeness_header", "likeness_arrays"
 # Attribute -> (type, property read by foreach_get, array of the layout, its columns)
 POINT_ARRAYS = (
     ("position", "FLOAT_VECTOR", "vector", "base", slice(0, 3)),
+    # Raw quaternions are not unit, so this is no QUATERNION attribute.
     ("rotation", "FLOAT_COLOR", "color", "base", slice(3, 7)),
     ("scale", "FLOAT_VECTOR", "vector", "base", slice(7, 10)),
     ("opacity", "FLOAT", "value", "base", slice(10, 11)),

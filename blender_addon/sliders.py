@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 import bpy
+from mathutils import Matrix
 
 from .avatar_object import REDUCED_PREFIX, find_rig
-from .character import neutral_rotation
+from .gaze import LOOK_BONES
 
 # Region, label. Keys belong to the first region whose prefixes fit (ARKit's names are systematic).
 REGIONS = (
@@ -63,4 +64,5 @@ def reset(proxy: bpy.types.Object, region: str | None = None) -> None:
     rig = find_rig(proxy)
     if region is None and rig is not None:
         for bone in rig.pose.bones:
-            neutral_rotation(bone)
+            if bone.name not in LOOK_BONES.values():  # those are the drivers'
+                bone.matrix_basis = Matrix()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..blender_addon import animation, avatar_object, sliders
+from ..blender_addon import animation, avatar_object, footage_camera, sliders
 from ..engine.api.errors import LikenessError
 from .avatars import no_avatar_reason
 from .explained import Explained
@@ -122,8 +122,8 @@ class LIKENESS_OT_match_camera(Explained, bpy.types.Operator):
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        animation.match_scene(context.scene, performance)
-        context.scene.camera = animation.add_camera(context, proxy)
+        footage_camera.match_scene(context.scene, performance)
+        context.scene.camera = footage_camera.add_camera(context, proxy)
         return {"FINISHED"}
 
 

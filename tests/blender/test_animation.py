@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
-from likeness.blender_addon import animation, character, coordinates
+from likeness.blender_addon import animation, character, coordinates, footage_camera
 from mathutils import Vector
 
 from tests.blender.synthetic import make_avatar
@@ -23,7 +23,7 @@ def avatar():
 @pytest.fixture
 def performed(avatar):
     proxy = character.build(bpy.context, avatar)
-    animation.match_scene(bpy.context.scene, avatar.performance)
+    footage_camera.match_scene(bpy.context.scene, avatar.performance)
     animation.add_performance(bpy.context.scene, proxy)
     return proxy
 
@@ -54,7 +54,7 @@ def test_one_action_animates_keys_and_rig_by_two_slots(performed):
 @pytest.mark.parametrize("rig_location", [(0, 0, 0), (1, 2, 3)])
 def test_the_footage_camera_projects_as_the_tracked_one(avatar, performed, rig_location):
     performed.find_armature().location = rig_location
-    camera = animation.add_camera(bpy.context, performed)
+    camera = footage_camera.add_camera(bpy.context, performed)
     bpy.context.scene.frame_set(4)
     performance = avatar.performance
     world = avatar.head.pose(performance.params[3])
@@ -72,7 +72,7 @@ def test_frames_that_tracking_lost_get_no_key(avatar):
     confidence[3:6] = 0
     performance = dataclasses.replace(avatar.performance, confidence=confidence)
     proxy = character.build(bpy.context, dataclasses.replace(avatar, performance=performance))
-    animation.match_scene(bpy.context.scene, performance)
+    footage_camera.match_scene(bpy.context.scene, performance)
     animation.add_performance(bpy.context.scene, proxy)
     bag = proxy.likeness.action.layers[0].strips[0].channelbags[0]
     frames = [point.co.x for point in bag.fcurves[0].keyframe_points]

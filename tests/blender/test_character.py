@@ -5,7 +5,13 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
-from likeness.blender_addon import animation, avatar_object, character, coordinates
+from likeness.blender_addon import (
+    animation,
+    avatar_object,
+    character,
+    coordinates,
+    footage_camera,
+)
 from likeness.engine.api.errors import LikenessError
 from likeness.engine.api.rotations import matrix_from_quat, multiply_quats, quat_from_matrix
 
@@ -204,7 +210,7 @@ def test_replacing_keeps_sliders_and_takes_the_new_gaussians(proxy):
 
 def test_removing_leaves_nothing_behind(proxy):
     animation.add_performance(bpy.context.scene, proxy)
-    animation.add_camera(bpy.context, proxy)
+    footage_camera.add_camera(bpy.context, proxy)
     character.remove(proxy)
     for kind in ("objects", "meshes", "armatures", "cameras", "actions", "shape_keys"):
         assert len(getattr(bpy.data, kind)) == 0, kind

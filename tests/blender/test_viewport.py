@@ -15,6 +15,7 @@ from likeness.blender_addon import (
     character,
     coordinates,
     cpu_splats,
+    scene_depth,
     splat_shader,
     viewport,
 )
@@ -178,3 +179,52 @@ def test_a_mesh_in_front_hides_the_avatar_and_one_behind_does_not(wall, hidden):
     np.testing.assert_allclose(seen[RIGHT][..., :3].mean((0, 1)), skin, atol=0.05)
     left = seen[LEFT][..., :3].mean((0, 1))
     np.testing.assert_allclose(left, [0, 1, 0] if hidden else skin, atol=0.05)
+
+
+def drawn_depths(view):
+    """What `scene_depth` leaves in the depth of a buffer: metres in front of the view [H, W]."""
+    space = next(
+        area.spaces.active
+        for screen in bpy.data.screens
+        for area in screen.areas
+        if area.type == "VIEW_3D"
+    )
+    offscreen = gpu.types.GPUOffScreen(WIDTH, HEIGHT)
+    with offscreen.bind():
+        buffer = gpu.state.active_framebuffer_get()
+        buffer.clear(color=(0, 0, 0, 0), depth=0.0)  # as EEVEE leaves it
+        with gpu.matrix.push_pop(), gpu.matrix.push_pop_projection():
+            gpu.matrix.load_matrix(Matrix(view.view_matrix))
+            gpu.matrix.load_projection_matrix(Matrix(view.window_matrix))
+            scene_depth.draw(bpy.context.evaluated_depsgraph_get(), space)
+        raw = buffer.read_depth(0, 0, WIDTH, HEIGHT)
+        colors = buffer.read_color(0, 0, WIDTH, HEIGHT, 4, 0, "FLOAT")
+    raw.dimensions = WIDTH * HEIGHT
+    colors.dimensions = WIDTH * HEIGHT * 4
+    assert np.abs(np.array(colors)).max() == 0
+    heights = np.array(raw, np.float64).reshape(HEIGHT, WIDTH) * 2 - 1
+    return view.window_matrix[2, 3] / (heights + view.window_matrix[2, 2])
+
+
+def test_our_own_scene_depth_is_that_of_the_meshes_in_view():
+    bpy.ops.mesh.primitive_cube_add(size=0.2, location=(0, 0.1, 0))
+    cube = bpy.context.object
+    character.build(bpy.context, make_avatar())  # in front of the cube, and no obstacle to itself
+    depths = drawn_depths(view_from_front())
+    assert depths[HEIGHT // 2, WIDTH // 2] == pytest.approx(0.6, abs=0.002)
+    assert depths[2, 2] > 9
+    cube.location.y = 0.4
+    assert drawn_depths(view_from_front())[HEIGHT // 2, WIDTH // 2] == pytest.approx(0.9, abs=0.002)
+    cube.display_type = "WIRE"
+    assert drawn_depths(view_from_front())[HEIGHT // 2, WIDTH // 2] > 9
+
+
+def test_edited_vertices_are_drawn_where_they_are_now():
+    bpy.ops.mesh.primitive_plane_add(size=2, rotation=(np.pi / 2, 0, 0))
+    plane = bpy.context.object
+    assert drawn_depths(view_from_front())[20, 20] == pytest.approx(0.6, abs=0.002)
+    plane.data.attributes["position"].data.foreach_set(
+        "vector", [c for v in plane.data.vertices for c in (v.co.x, v.co.y, -0.3)]
+    )
+    plane.data.update()
+    assert drawn_depths(view_from_front())[20, 20] == pytest.approx(0.9, abs=0.002)
