@@ -44,7 +44,9 @@ def make(video: Path | None, out: Path) -> None:
     out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     watch = Stopwatch()
-    if video is None:
+    if video is not None:
+        video = video.resolve()
+    else:
         video = out / "sample.mp4"
         with watch.stage("sample"):
             _in_engine(python, DEMO / "sample.py", video)

@@ -95,6 +95,7 @@ def scenario() -> Iterator[float]:
     click(panel.x + panel.width - 12, inside.HEIGHT - panel.y - panel.height + 244)
     yield DRAW
     inside.picture("tab")
+    inside.facts["category"] = panel.active_panel_category
     area.spaces.active.show_region_ui = False
     yield from show(proxy)
     yield from render(proxy)

@@ -60,7 +60,8 @@ def color(seen: blender_window.Seen, picture: str, point: str) -> np.ndarray:
     return seen.pictures[picture][row - 2 : row + 3, column - 2 : column + 3].mean((0, 1))
 
 
-def test_the_sidebar_has_a_likeness_tab(seen):
+def test_a_click_on_the_likeness_tab_shows_its_panels(seen):
+    assert seen.facts["category"] == "Likeness"
     x, _, width, _ = seen.facts["sidebar"]
     sidebar = np.s_[100:600, x : x + width]
     before, after = seen.pictures["empty"][sidebar], seen.pictures["tab"][sidebar]
