@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine.heads.builtin import builtin_head
 from scipy.optimize import lsq_linear
 
 from engine.api.errors import TrackingError
 from engine.api.head import HeadParams
 from engine.api.rotations import matrix_from_rotvec
+from engine.heads.builtin import builtin_head
+from engine.heads.landmarks import LIPS_INNER
 from engine.tracking.crop import HeadCrop, has_rival, head_square
 from engine.tracking.expression import ExpressionPrior, solve_expressions
 from engine.tracking.flow import Tracks, barycentrics, carry_tracks, rigid_triangles
 from engine.tracking.flow import _step as flow_step
+from engine.tracking.gaze import eyeballs, gaze_angles, steady_gaze
 from engine.tracking.landmark_model import landmark_model
 from engine.tracking.performance import bridge_lost
 from engine.tracking.pose import (
@@ -25,6 +27,7 @@ from engine.tracking.pose import (
     refine_poses,
     split_neck,
 )
+from engine.tracking.solve import close_lips
 from engine.tracking.spread import spread_offset
 
 K = np.array([[1300.0, 0, 250], [0, 1300.0, 240], [0, 0, 1]])
@@ -204,3 +207,32 @@ def test_lost_frames_are_bridged_in_a_straight_line() -> None:
     bridged = bridge_lost(lost)
     assert bridged[0, 0, 0] == 1
     assert bridged[5, 0, 0] == 4
+
+
+def test_zero_coefficients_close_the_lips_of_someone_always_seen_talking() -> None:
+    model = landmark_model(builtin_head())
+    parted = np.zeros_like(model.neutral)
+    place = {landmark: point for point, landmark in enumerate(model.index)}
+    for lower in LIPS_INNER[11:]:
+        parted[place[lower], 1] = -0.006
+    shut = model.neutral + close_lips(model.index, model.neutral, parted)
+    gap = shut[place[13], 1] - shut[place[14], 1]
+    assert gap == pytest.approx(model.neutral[place[13], 1] - model.neutral[place[14], 1], abs=1e-6)
+
+
+def test_gaze_is_recovered_from_irises_and_its_constant_error_removed() -> None:
+    balls, poses = eyeballs(builtin_head()), nodding(40)
+    yaw = 0.3 * np.sin(np.linspace(0, 20, 40))
+    direction = np.stack([np.sin(yaw), np.zeros(40), np.cos(yaw)], -1)
+    landmarks = np.zeros((40, 478, 3))
+    for side, iris in enumerate((473, 468)):
+        centre = balls.centres[side] + direction * balls.radii[side]
+        landmarks[:, iris, :2] = project(poses.apply(centre[:, None]), K)[:, 0]
+    angles = gaze_angles(balls, poses, landmarks, K)
+    np.testing.assert_allclose(angles[..., 0], np.stack([yaw, yaw], -1), atol=1e-6)
+    opened = np.ones((40, 2))
+    straight = steady_gaze(angles, balls, poses, opened, 25.0)
+    diverging = angles + np.array([[0.15, 0.1], [-0.15, 0.1]])
+    np.testing.assert_allclose(
+        steady_gaze(diverging, balls, poses, opened, 25.0), straight, atol=1e-6
+    )
