@@ -13,6 +13,7 @@ from ..operators.animate import (
     LIKENESS_OT_reset_sliders,
 )
 from ..operators.avatars import LIKENESS_OT_remove_avatar, LIKENESS_OT_select_rig
+from .text import draw_text
 
 
 class LIKENESS_UL_avatars(bpy.types.UIList):
@@ -71,19 +72,13 @@ class LIKENESS_PT_avatars(_Tab, bpy.types.Panel):
             return
         reason = viewport.problem(avatar)
         if reason:
-            layout.label(text=reason, icon="ERROR")
+            draw_text(layout.box(), reason, "ERROR")
         row = layout.row()
         row.prop(avatar.likeness, "level", text="Level")
         row.label(text=f"{avatar_object.shown_count(avatar):,} Gaussians")
 
 
-class _OfAvatar(_Tab):
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return avatar_object.find_avatar(context.object) is not None
-
-
-class LIKENESS_PT_sliders(_OfAvatar, bpy.types.Panel):
+class LIKENESS_PT_sliders(_Tab, bpy.types.Panel):
     """The avatar's shape keys, by region of the face."""
 
     bl_idname = "LIKENESS_PT_sliders"
@@ -93,6 +88,10 @@ class LIKENESS_PT_sliders(_OfAvatar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         avatar = avatar_object.find_avatar(context.object)
+        # No poll: a panel that comes later than the others would be drawn below them.
+        if avatar is None:
+            layout.label(text="Select an avatar")
+            return
         layout.operator(LIKENESS_OT_reset_sliders.bl_idname, text="Reset All", icon="LOOP_BACK")
         for region, label in sliders.REGIONS:
             keys = list(sliders.keys_of(avatar, region))
@@ -112,7 +111,7 @@ class LIKENESS_PT_sliders(_OfAvatar, bpy.types.Panel):
                 column.prop(key, "value", text=sliders.label_of(key.name), slider=True)
 
 
-class LIKENESS_PT_performance(_OfAvatar, bpy.types.Panel):
+class LIKENESS_PT_performance(_Tab, bpy.types.Panel):
     """The movement recorded in the footage."""
 
     bl_idname = "LIKENESS_PT_performance"

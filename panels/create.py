@@ -9,6 +9,7 @@ from ..operators.capture import LIKENESS_OT_import_video
 from ..operators.import_avatar import LIKENESS_OT_import_avatar
 from ..operators.reconstruct import LIKENESS_OT_cancel, LIKENESS_OT_create_avatar
 from ..operators.setup import LIKENESS_OT_set_up_engine
+from .text import draw_text
 
 
 class LIKENESS_PT_create(bpy.types.Panel):
@@ -28,9 +29,9 @@ class LIKENESS_PT_create(bpy.types.Panel):
             _draw_work(layout, job)
             return
         if job.error:
-            _draw_text(layout.box(), job.error, "ERROR")
+            draw_text(layout.box(), job.error, "ERROR")
         elif job.notice:
-            _draw_text(layout.box(), job.notice, "INFO")
+            draw_text(layout.box(), job.notice, "INFO")
         if jobs.engine_python(context) is None:
             layout.label(text="Needs the avatar engine, once:", icon="INFO")
             layout.operator(LIKENESS_OT_set_up_engine.bl_idname, icon="IMPORT")
@@ -56,19 +57,6 @@ def _draw_work(layout: bpy.types.UILayout, job: bpy.types.PropertyGroup) -> None
     row = layout.row()
     row.label(text=jobs.time_left_text(job.seconds_left))
     row.operator(LIKENESS_OT_cancel.bl_idname, text="Cancel", icon="X")
-
-
-def _draw_text(layout: bpy.types.UILayout, text: str, icon: str) -> None:
-    """Text broken into lines that the sidebar can show."""
-    layout = layout.column(align=True)
-    layout.scale_y = 0.8
-    line, width = "", 38
-    for word in text.split():
-        if line and len(line) + len(word) >= width:
-            layout.label(text=line, icon=icon)
-            line, icon = "", "BLANK1"
-        line = f"{line} {word}".strip()
-    layout.label(text=line, icon=icon)
 
 
 classes = (LIKENESS_PT_create,)
