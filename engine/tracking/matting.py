@@ -80,8 +80,11 @@ def foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     picture, a = image.astype(np.float32), alpha.astype(np.float32)
     small = (max(width // 4, 1), max(height // 4, 1))
     coarse, coarse_alpha = resize(picture, *small), resize(a, *small)
-    sides = _fuse(coarse, coarse_alpha, coarse, coarse, max(1, FAR_RADIUS * width // 2048))
-    ahead, _ = _fuse(picture, a, *(resize(side, width, height) for side in sides), 5)
+    far_ahead, far_behind = _fuse(
+        coarse, coarse_alpha, coarse, coarse, max(1, FAR_RADIUS * width // 2048)
+    )
+    near = (resize(far_ahead, width, height), resize(far_behind, width, height))
+    ahead, _ = _fuse(picture, a, near[0], near[1], 5)
     return np.where(a[..., None] >= 1, picture, ahead).round().astype(np.uint8)
 
 
