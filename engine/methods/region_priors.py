@@ -15,13 +15,15 @@ OFFSET_LIMITS = {
     "mouth": 0.003, "skin": 0.008, "ears": 0.012, "neck": 0.015, "shoulders": 0.05,
 }  # fmt: skip
 """Metres without a penalty. The mesh moves lips and lids: what strays from them is left behind."""
-FREE = 0.03
-"""Where no region is named: hair stands off the scalp."""
+FREE = 0.06
+"""Where no region is named: hair stands off the scalp, and is tied into buns."""
 TINTS = {
     "teeth": (0.58, 0.53, 0.47), "tongue": (0.45, 0.22, 0.21), "mouth": (0.15, 0.06, 0.06),
     "eyeballs": (0.72, 0.70, 0.69),
 }  # fmt: skip
 """Colours of regions that are not skin, in indoor light; used where no frame shows them."""
+KINDS = ("scalp", "shoulders", *TINTS)
+"""Regions whose colour tells nothing of other regions; all the rest is skin."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,6 @@ def region_priors(head: HeadModel, binding: Binding) -> RegionPriors:
     names = head.region_names
     limits = np.array([OFFSET_LIMITS.get(name, FREE) for name in names], np.float32)
     tints = np.array([TINTS.get(name, (np.nan,) * 3) for name in names], np.float32)
-    kinds = np.array([1 + list(TINTS).index(name) if name in TINTS else 0 for name in names])
+    kinds = np.array([KINDS.index(name) if name in KINDS else -1 for name in names])
     region = head.face_regions[binding.face]
     return RegionPriors(limits[region], tints[region], kinds[region])
