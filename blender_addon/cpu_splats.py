@@ -17,6 +17,7 @@ import numpy as np
 
 from ..engine.api.baked import GaussianArrays
 from ..engine.api.rotations import matrix_from_quat
+from .soft_front import close_gaps
 
 BLUR = 0.3  # px^2 added to the covariance
 MAX_ALPHA = 0.999
@@ -69,15 +70,15 @@ def rasterize(
     pixels = view.width * view.height
     sums = np.zeros((pixels, 5), np.float32)  # r, g, b, alpha, soft-front
     transmittance = np.ones(pixels)
-    nearest = splats.depths[0] if len(splats.depths) else 0.0
-    front = np.exp(-sharpness * (splats.depths - nearest))
+    scale = close_gaps(splats.depths)
+    front = np.exp(-sharpness * scale.place(splats.depths))
     values = np.column_stack([splats.colors, np.ones_like(front), front]).astype(np.float32)
     for chunk in _chunks(splats.sizes.prod(axis=1)):
         _blend(splats, chunk, values, view.width, sums, transmittance)
     alpha = sums[:, 3]
     seen = (alpha > MIN_ALPHA) & (sums[:, 4] > 0)
     depth = np.full(pixels, EMPTY_DEPTH, np.float32)
-    depth[seen] = nearest - np.log(sums[seen, 4] / alpha[seen]) / sharpness
+    depth[seen] = scale.depth(sums[seen, 4], alpha[seen], sharpness)
     shape = (view.height, view.width)
     return SplatImage(sums[:, :4].reshape(*shape, 4), depth.reshape(shape))
 

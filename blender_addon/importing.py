@@ -10,20 +10,29 @@ from mathutils import Vector
 
 from ..engine.api.avatar_file import read_avatar
 from ..engine.api.baked import BakedAvatar
-from . import animation, avatar_object, character, footage_camera
+from . import animation, avatar_layer, avatar_object, character, footage_camera
 
 
 def import_file(
-    context: bpy.types.Context, path: str | Path, performance: bool, match_scene: bool
+    context: bpy.types.Context,
+    path: str | Path,
+    performance: bool,
+    match_scene: bool,
+    set_up_render: bool = True,
 ) -> bpy.types.Object:
     """Add the avatar of a .likeness file and return its proxy head. Raises AvatarFileError."""
-    return add(context, read_avatar(path), performance, match_scene)
+    return add(context, read_avatar(path), performance, match_scene, set_up_render)
 
 
 def add(
-    context: bpy.types.Context, avatar: BakedAvatar, performance: bool, match_scene: bool
+    context: bpy.types.Context,
+    avatar: BakedAvatar,
+    performance: bool,
+    match_scene: bool,
+    set_up_render: bool = True,
 ) -> bpy.types.Object:
-    """Add a baked avatar; with its performance, and with the scene set as the footage was."""
+    """Add a baked avatar; with its performance, with the scene set as the footage was, and with
+    the layer through which final renders show it."""
     proxy = character.build(context, avatar)
     avatar_object.find_rig(proxy).location = _clear_place(context, proxy)
     recorded = len(avatar.performance.times) > 0
@@ -34,6 +43,8 @@ def add(
     if performance and recorded:
         animation.add_performance(context.scene, proxy)
     context.view_layer.update()
+    if set_up_render:
+        avatar_layer.set_up(context.scene)
     return proxy
 
 

@@ -30,6 +30,11 @@ class LIKENESS_OT_import_avatar(Explained, bpy.types.Operator, ImportHelper):
         description="Give the scene the footage's camera, frame rate, length and picture size",
         default=True,
     )
+    set_up_render: bpy.props.BoolProperty(
+        name="Show in Renders",
+        description="Add the avatar layer to the scene's compositor, so that F12 shows the avatar",
+        default=True,
+    )
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
@@ -47,7 +52,11 @@ class LIKENESS_OT_import_avatar(Explained, bpy.types.Operator, ImportHelper):
             bpy.ops.object.mode_set(mode="OBJECT")
         try:
             proxy = importing.import_file(
-                context, self.filepath, self.performance, self.match_scene
+                context,
+                self.filepath,
+                self.performance,
+                self.match_scene,
+                self.set_up_render,
             )
         except LikenessError as error:
             self.report({"ERROR"}, str(error))

@@ -67,16 +67,8 @@ def solve_performance(
     model = landmark_model(head)
     seen = _observe(model, points, confidence, K)
     chosen = _spread_frames(confidence)
-    report("solving the shape", 0.0)
-    shape = solve_shape(
-        model,
-        seen.at(chosen),
-        fixed,
-        _gaze_of(head, points[chosen], opened[chosen], K, fps),
-        lambda f: report("solving the shape", f),
-    )
-    offset = spread_offset(head, model.index, shape.offset)
-    person = head.personalised(shape.identity, offset)
+    look = _gaze_of(head, points[chosen], opened[chosen], K, fps)
+    person = _solve_person(head, model, seen.at(chosen), fixed, look, report)
 
     model = landmark_model(person)
     report("solving the motion", 0.0)
@@ -98,19 +90,45 @@ def solve_performance(
     angles = _angles(person, poses, points, opened, K, fps)
     root, translation, neck = split_neck(poses, person.joint_positions[1].astype(float), fps)
     report("solving the motion", 1.0)
-    params = HeadParams(
-        expression=expression.astype(np.float32),
-        neck=neck.astype(np.float32),
-        jaw=np.zeros((len(points), 3), np.float32),
-        eyes=eye_rotations(angles).astype(np.float32),
-        rotation=root.astype(np.float32),
-        translation=translation.astype(np.float32),
-    )
+    params = _params(expression, angles, root, translation, neck)
     errors = reprojection_errors(model, poses, expression, seen)
     quality = quality_report(
         errors, images.shape[1], confidence, expression, head.expression_names, root, neck
     )
     return Performance(person, params, confidence.astype(np.float32), quality)
+
+
+def _solve_person(
+    head: HeadModel,
+    model: LandmarkModel,
+    seen: Observations,
+    fixed: np.ndarray,
+    look: Callable[[LandmarkModel, Poses], np.ndarray],
+    report: Callable[[str, float], None],
+) -> HeadModel:
+    """The head with the person's identity and a smooth offset, from some well-seen frames."""
+    stage = "solving the shape"
+    report(stage, 0.0)
+    shape = solve_shape(model, seen, fixed, look, lambda share: report(stage, share))
+    return head.personalised(shape.identity, spread_offset(head, model.index, shape.offset))
+
+
+def _params(
+    expression: np.ndarray,
+    angles: np.ndarray,
+    root: np.ndarray,
+    translation: np.ndarray,
+    neck: np.ndarray,
+) -> HeadParams:
+    """Float32 params; the jaw joint is the animator's, so it stays at rest."""
+    return HeadParams(
+        expression=expression.astype(np.float32),
+        neck=neck.astype(np.float32),
+        jaw=np.zeros((len(expression), 3), np.float32),
+        eyes=eye_rotations(angles).astype(np.float32),
+        rotation=root.astype(np.float32),
+        translation=translation.astype(np.float32),
+    )
 
 
 def _gaze_of(

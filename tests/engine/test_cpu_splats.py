@@ -89,7 +89,7 @@ def test_chunks_do_not_change_the_picture(cpu_splats, monkeypatch):
 def test_soft_front_depth_lies_at_the_first_surface_of_two(cpu_splats):
     K = np.array([[120.0, 0, 26.5], [0, 120.0, 18.5], [0, 0, 1]])
     arrays = scene(4, count=2)
-    arrays["means"] = np.array([[0, 0, 1.0], [0, 0, 1.3]])
+    arrays["means"] = np.array([[0, 0, 1.0], [0, 0, 1.08]])
     arrays["scales"] = np.full((2, 3), 0.2)
     arrays["opacities"] = np.array([0.6, 0.9])
     centre = (HEIGHT // 2, WIDTH // 2)
@@ -100,9 +100,22 @@ def test_soft_front_depth_lies_at_the_first_surface_of_two(cpu_splats):
         return image.depth[centre]
 
     weights = np.array([0.6, 0.4 * 0.9])
-    mean = weights @ [1.0, 1.3] / weights.sum()
+    mean = weights @ [1.0, 1.08] / weights.sum()
     assert depth(1e-3) == pytest.approx(mean, abs=2e-3)
     assert depth(200.0) == pytest.approx(1.0, abs=4e-3)
+
+
+def test_a_head_far_behind_another_keeps_its_depth(cpu_splats):
+    K = np.array([[120.0, 0, 26.5], [0, 120.0, 18.5], [0, 0, 1]])
+    arrays = scene(4, count=2)
+    arrays["means"] = np.array([[-0.1, 0, 1.0], [0.5, 0, 4.0]])
+    arrays["scales"] = np.full((2, 3), 0.02)
+    arrays["opacities"] = np.array([0.9, 0.9])
+    gaussians = cpu_splats.GaussianArrays(**arrays)
+    depth = cpu_splats.rasterize(gaussians, blender_view(cpu_splats, K), 200.0).depth
+    near, far = (int(120 * x / z + 26.5) for x, z in ((-0.1, 1.0), (0.5, 4.0)))
+    assert depth[HEIGHT // 2, near] == pytest.approx(1.0, abs=1e-3)
+    assert depth[HEIGHT // 2, far] == pytest.approx(4.0, abs=1e-3)
 
 
 def test_a_closer_view_keeps_the_width_that_training_gave(cpu_splats):
