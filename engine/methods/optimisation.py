@@ -15,7 +15,8 @@ from .pose_corrections import PoseCorrections
 PAPER_BATCH = 10
 POSITION_FIRST, POSITION_LAST = 8e-4, 8e-6
 RATES = {"quats": 5e-3, "scales": 2.5e-2, "opacities": 0.25, "colors": 1.25e-2}
-DELTA_SHARE = {"means": 0.05, "quats": 0.5, "colors": 0.5}
+DELTAS = 6.25e-3
+"""In the units of `avatar.DELTA_UNITS`: half the colours' rate."""
 NETWORK = 1e-3
 EPSILON = 3e-8
 """About the gradient of a tenth of a pixel. The code's 1e-15 lets Adam move what is as good as
@@ -53,10 +54,8 @@ def make_optimiser(
         {"params": [getattr(avatar, name)], "first": rate * scale, "falls": "others"}
         for name, rate in RATES.items()
     ]
-    for name, share in DELTA_SHARE.items():
-        deltas = [getattr(part, name) for part in avatar.parts]
-        rate = POSITION_FIRST if name == "means" else RATES[name]
-        groups.append({"params": deltas, "first": rate * share * scale, "falls": "others"})
+    deltas = list(avatar.parts.parameters())
+    groups.append({"params": deltas, "first": DELTAS * scale, "falls": "others"})
     position = POSITION_FIRST * scale
     groups.append({"params": [avatar.means], "first": position, "falls": "position"})
     network = list(avatar.weights.parameters())
