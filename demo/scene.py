@@ -146,7 +146,6 @@ def main(archive: str, avatar: str, out: Path) -> None:
     middle, unit = measure(proxy)
     add_set(middle, unit)
     add_lights(middle, unit)
-    bpy.ops.likeness.set_up_render()
     bpy.ops.wm.save_as_mainfile(filepath=str(out / "avatar.blend"), compress=True)
     bpy.ops.render.render(animation=True)
     facts = {

@@ -10,18 +10,6 @@ import inside
 from mathutils import Vector
 
 DRAW = 1.5  # seconds for a redraw on llvmpipe
-OVERLAYS = (
-    "floor",
-    "ortho_grid",
-    "axis_x",
-    "axis_y",
-    "axis_z",
-    "cursor",
-    "text",
-    "extras",
-    "bones",
-)
-OVERLAYS += ("object_origins", "outline_selected", "relationship_lines", "motion_paths")
 RED, BLUE = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
 
 
@@ -58,9 +46,7 @@ def look_from_the_front(head: Vector) -> None:
     """Orthographic, along +y, nothing drawn but the scene."""
     _, area, _ = inside.viewport()
     space = area.spaces.active
-    # With overlays off, Blender's rendered modes have no depth that an avatar could be tested by.
-    for name in OVERLAYS:
-        setattr(space.overlay, f"show_{name}", False)
+    space.overlay.show_overlays = False
     space.show_gizmo = False
     view = space.region_3d
     view.view_perspective = "ORTHO"
@@ -154,7 +140,6 @@ def render(proxy: bpy.types.Object) -> Iterator[float]:
     done: list[bool] = []
     bpy.app.handlers.render_complete.append(lambda *_: done.append(True))
     with inside.in_viewport():
-        bpy.ops.likeness.set_up_render()
         bpy.ops.render.render("INVOKE_DEFAULT")
     for _ in range(90):
         yield 1.0
