@@ -19,7 +19,7 @@ from mathutils import Vector
 FRAMES, STEP = 36, 2
 """So many of the footage's last frames, every second one: three seconds at half the price."""
 SIZE = 480  # pixels
-SAMPLES = 10
+SAMPLES = 6
 SLIDERS = {
     "mouthSmileLeft": ((0.0, 0.0), (0.35, 0.8), (0.7, 0.8), (1.0, 0.1)),
     "mouthSmileRight": ((0.0, 0.0), (0.35, 0.6), (0.7, 0.7), (1.0, 0.1)),
@@ -98,7 +98,7 @@ def add_lights(middle: Vector, unit: float) -> None:
     for name, place, power, color in (
         ("Key", (-2.6, -3.0, 2.4), 9.0, (1.0, 0.93, 0.84)),
         ("Fill", (3.0, -2.6, 0.2), 2.5, (0.7, 0.85, 1.0)),
-        ("Rim", (2.2, 2.2, 2.2), 8.0, (1.0, 0.8, 0.6)),
+        ("Rim", (2.6, 1.2, 1.6), 7.0, (1.0, 0.8, 0.6)),
         ("Glow", (-1.5, 1.2, 2.4), 1.5, (0.5, 0.8, 1.0)),
     ):
         add_light(name, middle + unit * Vector(place), middle, power * watts, 1.5 * unit, color)
@@ -112,7 +112,7 @@ def prepare_render(scene: bpy.types.Scene, out: Path) -> None:
     render.resolution_percentage = 100
     scene.cycles.samples = SAMPLES
     scene.cycles.use_denoising = True
-    scene.cycles.max_bounces = 4
+    scene.cycles.max_bounces = 3
     scene.view_settings.view_transform = "AgX"
     render.filepath = str(out / "frames") + "/"
     render.image_settings.file_format = "PNG"
