@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine.api.baked import BakedAvatar, GaussianArrays
 from ..engine.api.errors import LikenessError
-from ..engine.api.head import HeadParams
+from ..engine.api.head import JOINT_PARENTS, JOINTS, HeadParams
 from ..engine.api.rotations import rotvec_from_matrix
 from . import payload
 from .carrier import Carrier, similarity, stretch
@@ -136,7 +136,7 @@ def evaluated_weights(evaluated: bpy.types.Object, avatar: BakedAvatar) -> np.nd
     zero = np.zeros(3)
     params = HeadParams(
         expression=expression,
-        neck=zero,
+        neck=joints.get("neck", zero),
         jaw=joints.get("jaw", zero),
         eyes=np.stack([joints.get("eye_left", zero), joints.get("eye_right", zero)]),
         rotation=zero,
@@ -180,7 +180,7 @@ def _key_values(evaluated: bpy.types.Object) -> dict[str, float]:
 
 
 def _joint_rotations(evaluated: bpy.types.Object) -> dict[str, np.ndarray]:
-    """Rotation vectors [3] of jaw and eyes relative to the neck, in head axes."""
+    """Rotation vectors [3] in head axes: the neck on the torso, jaw and eyes on the neck."""
     rig = find_rig(evaluated)
     if rig is None:
         return {}
@@ -189,12 +189,10 @@ def _joint_rotations(evaluated: bpy.types.Object) -> dict[str, np.ndarray]:
         bone = rig.pose.bones.get(name)
         if bone is not None:
             turned[joint] = bone.matrix.to_3x3() @ bone.bone.matrix_local.to_3x3().inverted()
-    neck = turned.get("neck")
-    if neck is None:
-        return {}
     rotations = {}
-    for joint in ("jaw", "eye_left", "eye_right"):
-        if joint in turned:
-            relative = (neck.inverted_safe() @ turned[joint]).to_quaternion().to_matrix()
+    for joint, parent in zip(JOINTS[1:], JOINT_PARENTS[1:], strict=True):
+        base = turned.get(JOINTS[parent])
+        if joint in turned and base is not None:
+            relative = (base.inverted_safe() @ turned[joint]).to_quaternion().to_matrix()
             rotations[joint] = vectors_to_head(rotvec_from_matrix(np.array(relative)))
     return rotations

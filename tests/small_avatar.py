@@ -29,7 +29,7 @@ def small_head() -> HeadModel:
         expression_deltas=deltas,
         joint_positions=np.zeros((len(JOINTS), 3), np.float32),
         skin_weights=skin_weights,
-        code_matrix=np.eye(3, 12, dtype=np.float32),
+        code_matrix=np.eye(3, 15, dtype=np.float32),
         code_names=EXPRESSIONS,
         landmark_faces=np.int32([0, -1, 2]),
         landmark_barycentrics=np.float32([[1, 0, 0], [0, 0, 0], [0, 0.5, 0.5]]),

@@ -83,8 +83,8 @@ def require(condition: Any, rule: str) -> None:
 def array_table(header: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Every array a file with this (checked) header must hold: name -> (dtype, shape)."""
     counts = header["counts"]
-    # A head's driver is its expressions, the jaw and two eyes, three numbers each.
-    sizes = {**counts, "drivers": counts["expressions"] + 9}
+    # A head's driver is its expressions, then jaw, two eyes and neck, three numbers each.
+    sizes = {**counts, "drivers": counts["expressions"] + 12}
     table = {
         name: (dtype, tuple(sizes[n] if isinstance(n, str) else n for n in shape))
         for name, (dtype, shape) in ARRAYS.items()

@@ -74,7 +74,7 @@ class HeadModel:
     expression_deltas: np.ndarray  # [E, V, 3] metres at coefficient 1
     joint_positions: np.ndarray  # [J, 3] in neutral pose, order JOINTS
     skin_weights: np.ndarray  # [V, J], rows sum to 1
-    code_matrix: np.ndarray  # [C, E + 9]: code = M @ (expression, jaw, eye left, eye right)
+    code_matrix: np.ndarray  # [C, E + 12]: code = M @ (expression, jaw, eye left, eye right, neck)
     code_names: tuple[str, ...]  # C
     landmark_faces: np.ndarray  # [478] int32 MediaPipe landmarks on the mesh, -1 where none
     landmark_barycentrics: np.ndarray  # [478, 3]
@@ -87,10 +87,11 @@ class HeadModel:
     joint_regressor: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def code(self, params: HeadParams) -> np.ndarray:
-        """Expression code [..., C] that drives the reduced blendshapes. No global pose in it."""
+        """Code [..., C] that drives the reduced blendshapes. Where the person stands is not in it."""
         leading = np.shape(params.expression)[:-1]
         driver = np.concatenate(
-            [params.expression, params.jaw, np.reshape(params.eyes, (*leading, 6))], axis=-1
+            [params.expression, params.jaw, np.reshape(params.eyes, (*leading, 6)), params.neck],
+            axis=-1,
         )
         return driver @ self.code_matrix.T
 

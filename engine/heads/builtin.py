@@ -115,17 +115,18 @@ def joint_regressor(surface: Surface) -> np.ndarray:
 
 
 def code_table() -> tuple[np.ndarray, tuple[str, ...]]:
-    """code_matrix [48, E + 9] and code_names, as docs/ARCHITECTURE.md describes the driver."""
+    """code_matrix [51, E + 12] and code_names, as docs/ARCHITECTURE.md describes the driver."""
     kept = [name for name in EXPRESSIONS if not name.startswith("eyeLook")]
     gaze = ("eyePitchLeft", "eyeYawLeft", "eyePitchRight", "eyeYawRight")
+    neck = ("neckPitch", "neckYaw", "neckRoll")
     count = len(EXPRESSIONS)
-    matrix = np.zeros((len(kept) + len(gaze), count + 9), np.float32)
+    matrix = np.zeros((len(kept) + len(gaze) + len(neck), count + 12), np.float32)
     for row, name in enumerate(kept):
         matrix[row, EXPRESSIONS.index(name)] = 1
     matrix[kept.index("jawOpen"), count] = 1 / JAW_OPEN_ANGLE
-    for row, column in enumerate((3, 4, 6, 7)):
+    for row, column in enumerate((3, 4, 6, 7, 9, 10, 11)):
         matrix[len(kept) + row, count + column] = 1 / GAZE_UNIT
-    return matrix, (*kept, *gaze)
+    return matrix, (*kept, *gaze, *neck)
 
 
 def landmark_embedding(surface: Surface, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -84,7 +84,7 @@ def check_head(head: HeadModel) -> None:
         "expression_deltas": (expressions, vertices, 3),
         "joint_positions": (len(JOINTS), 3),
         "skin_weights": (vertices, len(JOINTS)),
-        "code_matrix": (len(head.code_names), expressions + 9),
+        "code_matrix": (len(head.code_names), expressions + 12),
         "landmark_faces": (478,),
         "landmark_barycentrics": (478, 3),
         "face_regions": (faces,),

@@ -27,12 +27,12 @@ class TorchHead(nn.Module):
         self.register_buffer("expression_deltas", deltas)  # [E, V * 3]
         self.register_buffer("joints", torch.tensor(head.joint_positions))  # [J, 3]
         self.register_buffer("weights", torch.tensor(head.skin_weights))  # [V, J]
-        self.register_buffer("code_matrix", torch.tensor(head.code_matrix))  # [C, E + 9]
+        self.register_buffer("code_matrix", torch.tensor(head.code_matrix))  # [C, E + 12]
 
     def code(self, params: HeadParams) -> Tensor:
-        """Expression code [..., C]; no global pose in it."""
+        """Code [..., C]; where the person stands is not in it."""
         eyes = params.eyes.flatten(-2)
-        return torch.cat([params.expression, params.jaw, eyes], -1) @ self.code_matrix.T
+        return torch.cat([params.expression, params.jaw, eyes, params.neck], -1) @ self.code_matrix.T
 
     def shaped(self, expression: Tensor, offset: Tensor | None = None) -> Tensor:
         """Vertices [..., V, 3] in head space before skinning; `offset` [..., V, 3] is added."""

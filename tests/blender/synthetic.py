@@ -75,7 +75,7 @@ def make_head(rng: np.random.Generator) -> HeadModel:
             np.float32,
         ),
         skin_weights=weights.astype(np.float32),
-        code_matrix=rng.normal(0, 1, (8, count + 9)).astype(np.float32),
+        code_matrix=rng.normal(0, 1, (8, count + 12)).astype(np.float32),
         code_names=tuple(f"code{i}" for i in range(8)),
         landmark_faces=np.full(478, -1, np.int32),
         landmark_barycentrics=np.zeros((478, 3), np.float32),

@@ -37,7 +37,7 @@ def ellipsoid_head(rings: int = 24, sectors: int = 32) -> HeadModel:
         deltas[one, :, 1] = near * (-0.012 if one == 0 else 0.008)
     weights = np.zeros((len(vertices), 5), np.float32)
     weights[:, 1] = 1
-    code = np.zeros((3, 12), np.float32)
+    code = np.zeros((3, 15), np.float32)
     code[np.arange(3), np.arange(3)] = 1
     return HeadModel(
         name="ellipsoid",

@@ -133,20 +133,21 @@ def test_no_expression_moves_the_skull_the_ears_or_the_chest(head):
     assert np.abs(head.expression_deltas[:, behind]).max() == 0
 
 
-def test_the_code_has_48_numbers_of_expressions_jaw_and_gaze(head):
-    assert len(head.code_names) == 48
+def test_the_code_has_51_numbers_of_expressions_jaw_gaze_and_neck(head):
+    assert len(head.code_names) == 51
     assert not any(name.startswith("eyeLook") for name in head.code_names)
     params = HeadParams.neutral(ARKIT)
     params.jaw[0] = np.deg2rad(9)
     params.eyes[0] = (0, np.deg2rad(15), 0)
     params.eyes[1] = (np.deg2rad(-30), 0, 0)
     params.rotation[:] = 0.4
-    params.neck[:] = 0.2
+    params.neck[2] = np.deg2rad(6)
     code = dict(zip(head.code_names, head.code(params), strict=True))
     assert code.pop("jawOpen") == pytest.approx(0.5)
     assert code.pop("eyeYawLeft") == pytest.approx(0.5)
     assert code.pop("eyePitchRight") == pytest.approx(-1)
-    assert all(value == 0 for value in code.values())  # no torso and no neck in it
+    assert code.pop("neckRoll") == pytest.approx(0.2)
+    assert all(value == 0 for value in code.values())  # no torso in it
 
 
 def test_turning_the_jaw_joint_opens_the_mouth_as_the_shape_does(head):
