@@ -63,13 +63,13 @@ def _blur(planes: Tensor) -> Tensor:
     return flat.view(batch, channels, height, width)
 
 
-def shape_penalty(log_scales: Tensor, log_limit: Tensor, ratio: float) -> Tensor:
-    """Cost of Gaussians longer than their limit, log metres [N], or longer than `ratio` times
-    their middle axis (needles): hinge squares, mean over Gaussians."""
-    ordered = log_scales.sort(dim=-1).values  # [N, 3]
-    too_long = (ordered[:, 2] - log_limit).relu()
-    needle = (ordered[:, 2] - ordered[:, 1] - math.log(ratio)).relu()
-    return (too_long.square() + needle.square()).mean()
+@torch.no_grad()
+def limit_shapes(log_scales: Tensor, log_limit: Tensor, ratio: float) -> None:
+    """Shortens, in place, Gaussians longer than their limit, log metres [N], or longer than `ratio`
+    times their middle axis: needles stick out of every silhouette that no frame showed."""
+    middle = log_scales.median(dim=-1).values  # [N] of [N, 3]
+    longest = torch.minimum(log_limit, middle + math.log(ratio))
+    log_scales.copy_(torch.minimum(log_scales, longest[:, None]))
 
 
 def offset_penalty(means: Tensor, limit: Tensor) -> Tensor:

@@ -47,20 +47,20 @@ class GroupedWeights(nn.Module):
     def __init__(
         self,
         statistics: CodeStatistics,
-        group_of_code: np.ndarray,
+        driven_by: np.ndarray,
         group_sizes: Sequence[int],
         generator: torch.Generator,
     ) -> None:
-        """`group_of_code` [C] names each code number's group, `group_sizes` its share of K."""
+        """`driven_by` [G, C]: the code numbers each group sees; `group_sizes`: its share of K."""
         super().__init__()
         for name in ("low", "high", "mean", "spread"):
             self.register_buffer(name, torch.from_numpy(getattr(statistics, name).copy()))
         groups = len(group_sizes)
         hidden_group = torch.arange(groups).repeat_interleave(WIDTH)
         out_group = torch.repeat_interleave(torch.arange(groups), torch.tensor(list(group_sizes)))
-        code_group = torch.from_numpy(np.asarray(group_of_code, np.int64))
         # Block-diagonal masks: three dense layers of this size are cheaper than a loop over groups.
-        self.register_buffer("mask_in", _same(hidden_group, code_group))
+        seen_by_group = torch.from_numpy(np.asarray(driven_by, np.float32))
+        self.register_buffer("mask_in", seen_by_group[hidden_group])
         self.register_buffer("mask_hidden", _same(hidden_group, hidden_group))
         self.register_buffer("mask_out", _same(out_group, hidden_group))
         self.first = _linear(self.mask_in, generator)

@@ -33,7 +33,7 @@ class RGBAvatarSettings:
     """UV raster; one Gaussian per covered texel. The paper's 256 is for a GPU."""
     blendshapes: int = 20
     """K, RGBAvatar Fig. 3."""
-    images: int = 16_000
+    images: int = 10_000
     """Training images in all, counted over the batch (the paper: 50,000)."""
     batch: int = 4
     """Images per step."""
@@ -63,7 +63,7 @@ METHODS: dict[str, Method] = {
         description="Reduced Gaussian blendshapes learned from a video",
         module="rgbavatar",
         presets={
-            "draft": RGBAvatarSettings(uv_size=112, images=4_000, base_only_images=400, size=256),
+            "draft": RGBAvatarSettings(uv_size=112, images=3_000, base_only_images=300, size=256),
             "standard": RGBAvatarSettings(),
             "best": replace(
                 RGBAvatarSettings(), uv_size=256, images=50_000, base_only_images=3_000

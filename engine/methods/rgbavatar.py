@@ -20,7 +20,7 @@ from ..avatar import BlendshapeAvatar
 from ..binding import texel_spacing, uniform_uv_binding
 from ..clip import TrackedClip
 from ..face_parts import FaceParts, face_parts
-from ..losses import composite, l1_gradient, offset_penalty, shape_penalty
+from ..losses import composite, l1_gradient, limit_shapes, offset_penalty
 from ..networks import CodeStatistics, GroupedWeights
 from ..rasterize import rasterize
 from .colour_start import finish_unseen, start_colours
@@ -34,9 +34,11 @@ from .training_frames import TrainingFrames
 START_SIZE = 0.7
 """First standard deviation in units of the distance between neighbours: closed, not blurred."""
 LONGEST = 4.0
-"""Longest axis without a penalty, in the same units."""
-NEEDLE = 6.0
-SHAPE_WEIGHT, OFFSET_WEIGHT, RESIDUAL_WEIGHT = 0.02, 0.1, 0.02
+"""Longest axis, in the same units."""
+NEEDLE = 5.0
+"""Longest axis over the middle one."""
+LIMIT_EVERY = 10
+OFFSET_WEIGHT, RESIDUAL_WEIGHT = 0.1, 0.02
 OUTSIDE_WEIGHT = 0.01
 """Pulls weights back into -1..1, where their gradient lives."""
 CORRECTION_WEIGHT = 2e-4
@@ -107,6 +109,8 @@ def reconstruct(
         base_only = images < settings.base_only_images
         _step(fit, optimiser, batch, half, base_only, tally)
         images += settings.batch
+        if step % LIMIT_EVERY == 0:
+            limit_shapes(fit.avatar.scales, fit.longest, NEEDLE)
         if step % REPORT_EVERY == 0:
             stage = "Base" if base_only else "Blendshapes"
             yield Progress(stage, images, settings.images, *tally.take(), fit.avatar)
@@ -129,7 +133,7 @@ def _start(
     spacing = texel_spacing(clip.head, binding, settings.uv_size)
     weights = GroupedWeights(
         CodeStatistics(frames.codes.cpu().numpy()),
-        parts.group_of_code,
+        parts.driven_by,
         parts.group_sizes,
         generator,
     )
@@ -190,11 +194,10 @@ def _step(
 
 
 def _rules(fit: _Fit) -> Tensor:
-    """Costs that need no image: shapes, offsets, residuals, pose corrections."""
+    """Costs that need no image: offsets, residuals, pose corrections."""
     avatar = fit.avatar
     return (
-        SHAPE_WEIGHT * shape_penalty(avatar.scales, fit.longest, NEEDLE)
-        + OFFSET_WEIGHT * offset_penalty(avatar.means, fit.offset_limit)
+        OFFSET_WEIGHT * offset_penalty(avatar.means, fit.offset_limit)
         + RESIDUAL_WEIGHT * avatar.residual_penalty()
         + CORRECTION_WEIGHT * fit.corrections.penalty()
     )

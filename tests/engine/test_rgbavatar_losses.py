@@ -10,7 +10,7 @@ import torch
 
 from engine.binding import uniform_uv_binding
 from engine.heads.builtin import builtin_head
-from engine.losses import composite, l1_gradient, offset_penalty, shape_penalty, ssim
+from engine.losses import composite, l1_gradient, limit_shapes, offset_penalty, ssim
 from engine.methods.optimisation import POSITION_FIRST, POSITION_LAST, Schedule
 from engine.methods.pose_corrections import PoseCorrections
 from engine.methods.region_priors import region_priors
@@ -45,13 +45,13 @@ def test_ssim_is_one_for_equal_images_and_differentiable():
     assert float(better[0]) > float(ssim(noisy, image)[0])
 
 
-def test_only_long_gaussians_and_needles_cost_anything():
+def test_only_long_gaussians_and_needles_are_shortened():
     limit = torch.full((3,), math.log(0.01))
-    scales = torch.tensor([[0.005, 0.004, 0.001], [0.02, 0.02, 0.001], [0.009, 0.0003, 0.0003]])
-    costs = [float(shape_penalty(scales[i : i + 1].log(), limit[:1], 6.0)) for i in range(3)]
-    assert costs[0] == 0
-    assert costs[1] == pytest.approx(math.log(2) ** 2, rel=1e-5)
-    assert costs[2] == pytest.approx(math.log(30 / 6) ** 2, rel=1e-5)
+    scales = torch.tensor([[0.005, 0.004, 0.001], [0.02, 0.015, 0.001], [0.0003, 0.009, 0.0004]])
+    log_scales = scales.log()
+    limit_shapes(log_scales, limit, 5.0)
+    expected = [[0.005, 0.004, 0.001], [0.01, 0.01, 0.001], [0.0003, 0.002, 0.0004]]
+    torch.testing.assert_close(log_scales.exp(), torch.tensor(expected))
 
 
 def test_offsets_cost_nothing_within_their_limit():
