@@ -87,7 +87,7 @@ class HeadModel:
     joint_regressor: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def code(self, params: HeadParams) -> np.ndarray:
-        """Code [..., C] that drives the reduced blendshapes. Where the person stands is not in it."""
+        """Code [..., C] that drives the reduced blendshapes; not where the person stands."""
         leading = np.shape(params.expression)[:-1]
         driver = np.concatenate(
             [params.expression, params.jaw, np.reshape(params.eyes, (*leading, 6)), params.neck],

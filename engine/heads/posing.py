@@ -32,7 +32,8 @@ class TorchHead(nn.Module):
     def code(self, params: HeadParams) -> Tensor:
         """Code [..., C]; where the person stands is not in it."""
         eyes = params.eyes.flatten(-2)
-        return torch.cat([params.expression, params.jaw, eyes, params.neck], -1) @ self.code_matrix.T
+        driver = torch.cat([params.expression, params.jaw, eyes, params.neck], -1)
+        return driver @ self.code_matrix.T
 
     def shaped(self, expression: Tensor, offset: Tensor | None = None) -> Tensor:
         """Vertices [..., V, 3] in head space before skinning; `offset` [..., V, 3] is added."""
