@@ -12,7 +12,7 @@ from ..api.head import HeadModel
 
 OFFSET_LIMITS = {
     "lips": 0.003, "eyelids": 0.003, "eyeballs": 0.002, "teeth": 0.003, "tongue": 0.003,
-    "mouth": 0.003, "skin": 0.008, "ears": 0.012, "neck": 0.015, "shoulders": 0.05,
+    "mouth": 0.003, "skin": 0.008, "ears": 0.012, "neck": 0.008, "shoulders": 0.02,
 }  # fmt: skip
 """Metres without a penalty. The mesh moves lips and lids: what strays from them is left behind."""
 FREE = 0.06
