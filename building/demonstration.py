@@ -19,7 +19,7 @@ from .extension import package
 from .shell import BLENDERS, ROOT, BuildError, run, say
 
 DEMO = ROOT / "demo"
-FIT_SECONDS = 300
+FIT_SECONDS = 240
 """Enough to look like the person; with all the rest the demo ends in about ten minutes."""
 
 

@@ -33,11 +33,12 @@ class RGBAvatarSettings:
     """UV raster; one Gaussian per covered texel. The paper's 256 is for a GPU."""
     blendshapes: int = 20
     """K, RGBAvatar Fig. 3."""
-    images: int = 10_000
-    """Training images in all, counted over the batch (the paper: 50,000)."""
+    images: int = 6_000
+    """Training images in all, counted over the batch (the paper: 50,000). On real clips 10,000
+    gained nothing on held-out frames (docs/benchmarks.md)."""
     batch: int = 4
     """Images per step."""
-    base_only_images: int = 1_000
+    base_only_images: int = 600
     """The base trains alone for this many images (the code: 3,000 of 50,000)."""
     size: int = 512
     """Training resolution of the last phase."""
