@@ -126,10 +126,12 @@ def test_help_and_info_load_nothing_heavy(avatar: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path: Path) -> None:
+    data = pytest.importorskip("skimage.data", reason="a face is needed: its portrait has one")
     footage, work = tmp_path / "long.mp4", tmp_path / "work"
     work.mkdir()
-    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)
-    encode(footage, (noise for _ in range(600)), 320, 240, 25.0)
+    # A face keeps the tracker busy for seconds; without one it might end before the signal does.
+    portrait = data.astronaut()[:320, 60:380]
+    encode(footage, (portrait for _ in range(600)), 320, 320, 25.0)
     process = subprocess.Popen(
         [sys.executable, "-m", "engine", "track", footage, "-o", work / "clip", "--json"],
         cwd=ROOT,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine.heads.builtin import builtin_head
 
 from engine.api.errors import HeadError, TrackingError
 from engine.api.head import HeadParams
 from engine.clip import Camera, TrackedClip, frame_path, is_clip, write_clip
+from engine.heads.builtin import builtin_head
 from engine.imaging import write_png
 from engine.tracking.pose import VIEWMAT
 
