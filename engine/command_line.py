@@ -17,7 +17,7 @@ from .api.avatar_file import read_info
 from .api.errors import LikenessError
 from .api.messages import Message
 from .api.settings import METHODS, PRESETS
-from .console import ProgressBar, libraries_silenced, print_event
+from .console import ProgressBar, libraries_silenced, print_event, stoppable
 from .device import DEVICES
 from .jobs import run_job
 
@@ -122,12 +122,12 @@ def _run(options: argparse.Namespace, job: str, values: dict[str, Any]) -> Messa
     """Run a job with its progress shown, and return its result event."""
     with libraries_silenced() as stderr:
         if options.json:
-            result = run_job(job, values, print_event)
+            result = run_job(job, values, stoppable(print_event))
             print_event(result)
             return result
         bar = ProgressBar(stderr)
         try:
-            return run_job(job, values, bar)
+            return run_job(job, values, stoppable(bar))
         finally:
             bar.clear()
 

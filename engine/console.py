@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TextIO
 
 from .api.errors import LikenessError
@@ -57,6 +60,26 @@ def print_event(event: Message) -> None:
     """One JSON line on stdout, as the worker writes them; the job's id is 0."""
     sys.stdout.write(encode({"id": 0, **event}))
     sys.stdout.flush()
+
+
+def stoppable(show: Callable[[Message], None]) -> Callable[[Message], None]:
+    """`show`, and Ctrl-C that always ends the job: where a native call of a library swallows the
+    KeyboardInterrupt, the next event raises it again."""
+    pressed = threading.Event()
+
+    def press(_: int, __: FrameType | None) -> None:
+        pressed.set()
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, press)
+
+    def show_or_stop(event: Message) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        show(event)
+
+    return show_or_stop
 
 
 @contextmanager
