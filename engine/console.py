@@ -63,8 +63,9 @@ def print_event(event: Message) -> None:
 
 
 def stoppable(show: Callable[[Message], None]) -> Callable[[Message], None]:
-    """`show`, and Ctrl-C that always ends the job: where a native call of a library swallows the
-    KeyboardInterrupt, the next event raises it again."""
+    """`show`, and an interrupt that always ends the job: also one started in the background, where
+    shells leave the signal ignored, or swallowed by a library, as the next event raises it again.
+    """
     pressed = threading.Event()
 
     def press(_: int, __: FrameType | None) -> None:
