@@ -73,6 +73,34 @@ def drive(head: HeadModel, params: HeadParams) -> tuple[Tensor, Tensor]:
     return code, torch.from_numpy(np.asarray(head.pose(params), np.float32))
 
 
+class FittedAvatar(Avatar):
+    """An Avatar with one learned set of raw Gaussians, which its expression code moves away from.
+
+    A subclass says how: `gaussians` of what it is driven by, or of nothing.
+    """
+
+    def __init__(self, head: HeadModel, binding: Binding, scales: np.ndarray) -> None:
+        """`scales` [N] are the first standard deviations in metres."""
+        super().__init__(head, binding)
+        n = len(binding.face)
+        self.means = nn.Parameter(torch.zeros(n, 3))
+        self.quats = nn.Parameter(torch.tensor([1.0, 0, 0, 0]).repeat(n, 1))
+        self.scales = nn.Parameter(torch.from_numpy(np.log(scales))[:, None].repeat(1, 3))
+        self.opacities = nn.Parameter(torch.zeros(n))
+        self.colors = nn.Parameter(torch.zeros(n, 3))
+
+    def raw_base(self) -> Tensor:
+        """The learned set itself, raw, [N, 14]."""
+        return torch.cat(
+            [self.means, self.quats, self.scales, self.opacities[:, None], self.colors], dim=-1
+        )
+
+    def gaussians(self, driver: Tensor | None, vertices: Tensor) -> Gaussians:
+        """World Gaussians [B, N] on posed vertices [B, V, 3], quats not normalised. Without a
+        driver the learned set alone: what the first phase fits."""
+        raise NotImplementedError
+
+
 class PartBlendshapes(nn.Module):
     """The k deltas of one part of the face, stored only for the n Gaussians it reaches."""
 
@@ -96,7 +124,7 @@ class PartBlendshapes(nn.Module):
         return base.index_add(1, self.index, blended * self.reach)
 
 
-class BlendshapeAvatar(Avatar):
+class BlendshapeAvatar(FittedAvatar):
     """base + sum_k psi_k delta_k (RGBAvatar eq. 1), psi = F(code) (eq. 2).
 
     Means, quats and colours are blended; scales and opacities are the base's alone, as in the
@@ -112,14 +140,8 @@ class BlendshapeAvatar(Avatar):
         scales: np.ndarray,
     ) -> None:
         """`scales` [N] are the first standard deviations in metres."""
-        super().__init__(head, binding)
-        n = len(binding.face)
+        super().__init__(head, binding, scales)
         self.weights = weights
-        self.means = nn.Parameter(torch.zeros(n, 3))
-        self.quats = nn.Parameter(torch.tensor([1.0, 0, 0, 0]).repeat(n, 1))
-        self.scales = nn.Parameter(torch.from_numpy(np.log(scales))[:, None].repeat(1, 3))
-        self.opacities = nn.Parameter(torch.zeros(n))
-        self.colors = nn.Parameter(torch.zeros(n, 3))
         self.sizes = parts.group_sizes
         self.parts = nn.ModuleList(
             PartBlendshapes(support, size)
@@ -143,11 +165,10 @@ class BlendshapeAvatar(Avatar):
     def _parts(self) -> list[PartBlendshapes]:
         return [part for part in self.parts if isinstance(part, PartBlendshapes)]
 
-    def gaussians(self, weights: Tensor | None, vertices: Tensor) -> Gaussians:
-        """World Gaussians [B, N] of weights [B, K] on posed vertices [B, V, 3], quats not
-        normalised. Without weights the base alone: what the first phase fits."""
+    def gaussians(self, driver: Tensor | None, vertices: Tensor) -> Gaussians:
+        """World Gaussians [B, N]; the driver is the weights [B, K]."""
         batch = len(vertices)
-        means, quats, colors = self.blended(weights, batch)
+        means, quats, colors = self.blended(driver, batch)
         means, quats = self.surface.carry(means, quats, vertices)
         return Gaussians(
             means,
@@ -168,9 +189,7 @@ class BlendshapeAvatar(Avatar):
     def linear(self, codes: Tensor) -> tuple[np.ndarray, np.ndarray, WeightMap]:
         """Exact: the deltas take the largest weight seen, the last layer gives it up."""
         seen = self.weights(codes.to(self.device)).abs().amax(0).clamp_min(LEAST_WEIGHT)  # [K]
-        base = torch.cat(
-            [self.means, self.quats, self.scales, self.opacities[:, None], self.colors], dim=-1
-        )
+        base = self.raw_base()
         deltas = torch.zeros(len(seen), *base.shape, device=self.device)
         rows = torch.arange(len(seen), device=self.device).split(self.sizes)
         for part, row in zip(self._parts(), rows, strict=True):

@@ -7,12 +7,15 @@ import importlib.metadata
 import os
 import platform
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .api.errors import DeviceError
 from .api.messages import PROTOCOL_VERSION
 from .api.settings import METHODS
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda")
 PACKAGES = ("torch", "numba", "numpy", "mediapipe", "gsplat", "opencv-python-headless")
@@ -42,6 +45,15 @@ def check_device(name: str) -> None:
 
         if not torch.cuda.is_available():
             raise DeviceError("No CUDA device can be used here.", "Choose auto or cpu.")
+
+
+def torch_device(name: str) -> torch.device:
+    """The device of a checked name; `auto` is CUDA where there is some."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
 
 
 def _version(package: str) -> str:

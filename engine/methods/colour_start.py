@@ -14,7 +14,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from ..avatar import BlendshapeAvatar
+from ..avatar import FittedAvatar
 from ..rasterize import splat_weights
 from .region_priors import RegionPriors
 from .training_frames import TrainingFrames
@@ -44,7 +44,7 @@ class Shown(NamedTuple):
     colour: Tensor  # [N, 3] of weight x matte x pixel
 
 
-def shown(avatar: BlendshapeAvatar, frames: TrainingFrames) -> Shown:
+def shown(avatar: FittedAvatar, frames: TrainingFrames) -> Shown:
     """What frames spread over the clip show of the base Gaussians, at half size."""
     none = torch.zeros_like(avatar.opacities)
     sums = Shown(none, none.clone(), torch.zeros_like(avatar.colors))
@@ -62,7 +62,7 @@ def shown(avatar: BlendshapeAvatar, frames: TrainingFrames) -> Shown:
 
 
 @torch.no_grad()
-def start_colours(avatar: BlendshapeAvatar, frames: TrainingFrames, priors: RegionPriors) -> None:
+def start_colours(avatar: FittedAvatar, frames: TrainingFrames, priors: RegionPriors) -> None:
     """Sets the base colours, and opacities by how often a Gaussian falls inside the matte."""
     sums = shown(avatar, frames)
     share = (sums.matte / sums.total.clamp_min(1e-6)).clamp(0.05, 0.95)
@@ -73,7 +73,7 @@ def start_colours(avatar: BlendshapeAvatar, frames: TrainingFrames, priors: Regi
 
 
 @torch.no_grad()
-def finish_unseen(avatar: BlendshapeAvatar, frames: TrainingFrames, priors: RegionPriors) -> None:
+def finish_unseen(avatar: FittedAvatar, frames: TrainingFrames, priors: RegionPriors) -> None:
     """Gives what frames never showed the fitted colours of its surroundings, and draws what they
     hardly showed towards them: its own colour is as good as chance from any other side."""
     area = frames.pictures(half=True)[0].shape[0] / 256
@@ -95,7 +95,7 @@ def _sampled(frames: TrainingFrames, count: int) -> list[Tensor]:
     return list(torch.from_numpy(picked).to(frames.vertices.device).split(BATCH))
 
 
-def _borrow(avatar: BlendshapeAvatar, seen: np.ndarray, priors: RegionPriors) -> np.ndarray:
+def _borrow(avatar: FittedAvatar, seen: np.ndarray, priors: RegionPriors) -> np.ndarray:
     """Fills the colours of unseen Gaussians from seen ones nearby, or mirrored and nearby, of the
     same kind, or with the tint of their region. Returns how far [N] metres each had to reach: 0
     for those seen or tinted."""

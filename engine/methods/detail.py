@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..avatar import BlendshapeAvatar
+from ..avatar import FittedAvatar
 from ..gaussians import Cameras
 from ..rasterize import rasterize
 from .training_frames import TrainingFrames
@@ -17,7 +17,7 @@ BATCH = 8
 
 
 @torch.no_grad()
-def detail_maps(avatar: BlendshapeAvatar, frames: TrainingFrames, detail: np.ndarray) -> Tensor:
+def detail_maps(avatar: FittedAvatar, frames: TrainingFrames, detail: np.ndarray) -> Tensor:
     """Maps [T, h, w] uint8, 255 where a frame shows Gaussians of `detail` [N] (bool): they are
     painted white, the others black, and drawn with the rasteriser, occlusion and all."""
     flag = torch.from_numpy(np.asarray(detail, np.float32)).to(avatar.device)

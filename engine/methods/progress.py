@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from ..avatar import Avatar
 
@@ -17,3 +19,20 @@ class Progress:
     loss: float  # mean of the batches since the last report
     psnr: float  # dB on the training images since the last report, random backgrounds
     avatar: Avatar
+
+
+@dataclass
+class Tally:
+    """Loss and squared error since the last report."""
+
+    losses: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+
+    def take(self) -> tuple[float, float]:
+        """Mean loss and PSNR in dB, zeros when nothing was added; empties the tally."""
+        if not self.losses:
+            return 0.0, 0.0
+        loss, error = float(np.mean(self.losses)), float(np.mean(self.errors))
+        self.losses.clear()
+        self.errors.clear()
+        return loss, -10 * float(np.log10(max(error, 1e-12)))

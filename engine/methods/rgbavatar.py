@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from ..api.settings import RGBAvatarSettings
 from ..avatar import BlendshapeAvatar
 from ..binding import texel_spacing, uniform_uv_binding
 from ..clip import TrackedClip
+from ..device import torch_device
 from ..face_parts import FaceParts, face_parts
 from ..losses import composite, l1_gradient, limit_shapes, offset_penalty
 from ..networks import CodeStatistics, GroupedWeights
@@ -27,7 +28,7 @@ from .colour_start import finish_unseen, start_colours
 from .detail import detail_maps
 from .optimisation import Schedule, make_optimiser, set_rates
 from .pose_corrections import PoseCorrections
-from .progress import Progress
+from .progress import Progress, Tally
 from .region_priors import RegionPriors, region_priors
 from .training_frames import TrainingFrames
 
@@ -45,21 +46,6 @@ CORRECTION_WEIGHT = 2e-4
 CODE_NOISE = 0.02
 """Standard deviation added to the code while fitting: tracking is no better than that."""
 REPORT_EVERY = 25
-
-
-@dataclass
-class _Tally:
-    """Loss and squared error since the last report."""
-
-    losses: list[float] = field(default_factory=list)
-    errors: list[float] = field(default_factory=list)
-
-    def take(self) -> tuple[float, float]:
-        """Mean loss and PSNR in dB; empties the tally."""
-        loss, error = float(np.mean(self.losses)), float(np.mean(self.errors))
-        self.losses.clear()
-        self.errors.clear()
-        return loss, -10 * float(np.log10(max(error, 1e-12)))
 
 
 @dataclass(frozen=True)
@@ -94,10 +80,10 @@ def reconstruct(
     started = time.monotonic()
     chosen = np.arange(len(clip.params)) if train_frames is None else np.asarray(train_frames)
     generator = torch.Generator().manual_seed(seed)
-    fit = _start(clip, settings, chosen, _device(device), generator)
+    fit = _start(clip, settings, chosen, torch_device(device), generator)
     optimiser = make_optimiser(fit.avatar, fit.corrections, settings.batch)
     yield Progress("Colours", 0, settings.images, 0.0, 0.0, fit.avatar)
-    tally, images = _Tally(), 0
+    tally, images = Tally(), 0
     for step, batch in enumerate(fit.frames.batches(settings.batch, generator), 1):
         done = images / settings.images
         if max_seconds is not None:
@@ -115,8 +101,7 @@ def reconstruct(
             stage = "Base" if base_only else "Blendshapes"
             yield Progress(stage, images, settings.images, *tally.take(), fit.avatar)
     finish_unseen(fit.avatar, fit.frames, fit.priors)
-    loss, psnr = tally.take() if tally.losses else (0.0, 0.0)
-    yield Progress("Done", settings.images, settings.images, loss, psnr, fit.avatar)
+    yield Progress("Done", settings.images, settings.images, *tally.take(), fit.avatar)
 
 
 def _start(
@@ -164,7 +149,7 @@ def _step(
     batch: Tensor,
     half: bool,
     base_only: bool,
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     """One batch: render over random backgrounds, compare, move every parameter once."""
     frames, avatar, settings = fit.frames, fit.avatar, fit.settings
@@ -209,9 +194,3 @@ def _pixel_weight(details: Tensor, size: torch.Size, detail_weight: float) -> Te
         return None
     small = details.float().mul_((detail_weight - 1) / 255).add_(1)
     return torch.nn.functional.interpolate(small[:, None], size=tuple(size), mode="nearest")[:, 0]
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
