@@ -17,6 +17,7 @@ from .api.avatar_file import read_info
 from .api.errors import LikenessError
 from .api.messages import Message
 from .api.settings import METHODS, PRESETS
+from .api.splat_files import AXES
 from .console import ProgressBar, libraries_silenced, print_event, stoppable
 from .device import DEVICES
 from .jobs import run_job
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_track(commands)
     _add_fit(commands)
     _add_render(commands)
+    _add_export(commands)
     info = _add(commands, "info", _info, "tell what an avatar file holds")
     info.add_argument("avatar", metavar="NAME.likeness")
     heads = _add(commands, "heads", _heads, "draw the built-in head and its expressions")
@@ -115,6 +117,17 @@ def _add_render(commands: Any) -> None:
     parser.add_argument("--camera", choices=("source", "orbit"), default="source")
     parser.add_argument("--background", default="", help="transparent, black, #rrggbb, ...")
     parser.add_argument("--size", type=int, default=0, metavar="PIXELS", help="width")
+    parser.add_argument("--level", type=int, default=0, help="level of detail, 0 the finest")
+
+
+def _add_export(commands: Any) -> None:
+    parser = _add(commands, "export", _export, "write an avatar's Gaussians for other programs")
+    parser.add_argument("avatar", metavar="NAME.likeness")
+    parser.add_argument("-o", "--output", metavar="PLY|GLB", required=True)
+    parser.add_argument("--frames", default="", metavar="A:B", help="a file for each frame")
+    parser.add_argument("--expression", default="", metavar="NAME=X,...", help="smile=0.5,jawOpen")
+    parser.add_argument("--axes", choices=AXES, default="y-down", help="of a PLY (y-down)")
+    parser.add_argument("--rest", action="store_true", help="a PLY with f_rest, all 0")
     parser.add_argument("--level", type=int, default=0, help="level of detail, 0 the finest")
 
 
@@ -202,6 +215,13 @@ def _render(options: argparse.Namespace) -> None:
     result = _run(options, "render", {name: getattr(options, name) for name in names})
     if not options.json:
         print(f"{result['path']}: {result['frames']} frames in {result['seconds']:.0f} s.")
+
+
+def _export(options: argparse.Namespace) -> None:
+    names = ("avatar", "output", "frames", "expression", "axes", "rest", "level")
+    result = _run(options, "export", {name: getattr(options, name) for name in names})
+    if not options.json:
+        print(f"{result['path']}: {result['gaussians']} Gaussians, {result['files']} files.")
 
 
 def _info(options: argparse.Namespace) -> None:

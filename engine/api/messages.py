@@ -21,7 +21,7 @@ import json
 from typing import Any
 
 PROTOCOL_VERSION = 1
-REQUESTS = ("hello", "track", "reconstruct", "render", "cancel", "quit")
+REQUESTS = ("hello", "track", "reconstruct", "render", "export", "cancel", "quit")
 EVENTS = ("hello", "progress", "preview", "result", "error", "cancelled")
 LAST_EVENTS = ("result", "error", "cancelled")
 """After one of these nothing more is said about a job."""

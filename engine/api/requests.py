@@ -91,6 +91,26 @@ class RenderRequest:
     """Level of detail, 0 the finest."""
 
 
+@dataclass(frozen=True)
+class ExportRequest:
+    """An avatar to Gaussians that other programs read. Result: path, files, gaussians, seconds."""
+
+    avatar: str
+    """A .likeness file."""
+    output: str
+    """A .ply or .glb file; with `frames`, numbered files beside it: NAME_00000.ply and so on."""
+    frames: str = ""
+    """A:B of the performance, B is left out, ":" is all of it; empty for one still pose."""
+    expression: str = ""
+    """Poses and expressions as "smile=0.5,jawOpen=1"; with `frames` instead of those played."""
+    axes: str = "y-down"
+    """Of a PLY: y-down as 3DGS trains, y-up, or z-up."""
+    rest: bool = False
+    """Give a PLY the 45 harmonics that some readers insist on, all 0."""
+    level: int = 0
+    """Level of detail, 0 the finest."""
+
+
 def parse(kind: type[T], values: dict[str, Any]) -> T:
     """A request from a message's fields. Raises LikenessError on unknown, missing or mistyped."""
     required = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING]

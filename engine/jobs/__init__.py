@@ -12,7 +12,8 @@ from typing import Any
 
 from ..api.errors import LikenessError
 from ..api.messages import Message
-from ..api.requests import ReconstructRequest, RenderRequest, TrackRequest, parse
+from ..api.requests import ExportRequest, ReconstructRequest, RenderRequest, TrackRequest, parse
+from .exporting import export
 from .reconstruction import reconstruct
 from .rendering import render
 from .tracking import track
@@ -23,6 +24,7 @@ JOBS: dict[str, tuple[type[Any], Callable[[Any, Emit], dict[str, Any]]]] = {
     "track": (TrackRequest, track),
     "reconstruct": (ReconstructRequest, reconstruct),
     "render": (RenderRequest, render),
+    "export": (ExportRequest, export),
 }
 
 
