@@ -9,10 +9,21 @@ from .api.messages import Message
 
 Report = Callable[[str, float], None]
 """report(stage, fraction 0..1); it may raise Cancelled."""
+Tick = Callable[[float], None]
+"""tick(fraction 0..1) of one stage, at least every second or so; it may raise Cancelled."""
 
 EVERY_SECONDS = 0.1
 KNOWN_FROM = 0.02
 """Below this share of the job its length is a guess that is not told."""
+
+
+def silent(fraction: float) -> None:
+    """A tick for those who do not listen."""
+
+
+def one_stage(report: Report, words: str, low: float = 0.0, high: float = 1.0) -> Tick:
+    """A tick for one stage of a job, from `low` to `high` of the whole."""
+    return lambda fraction: report(words, low + (high - low) * min(max(fraction, 0), 1))
 
 
 def span(report: Report, low: float, high: float) -> Report:

@@ -51,7 +51,7 @@ def shown(avatar: FittedAvatar, frames: TrainingFrames) -> Shown:
     for chunk in _sampled(frames, SAMPLES):
         with torch.no_grad():
             gaussians = avatar.gaussians(None, frames.vertices[chunk])
-        image = frames.pictures(half=True)[chunk].float() / 255
+        image = frames.pictures(chunk, half=True).float() / 255
         cameras = frames.cameras(len(chunk), half=True)
         weight, colour = splat_weights(gaussians, cameras, image[..., :3])
         _, matte = splat_weights(gaussians, cameras, image[..., 3:].expand(-1, -1, -1, 3))
@@ -76,11 +76,11 @@ def start_colours(avatar: FittedAvatar, frames: TrainingFrames, priors: RegionPr
 def finish_unseen(avatar: FittedAvatar, frames: TrainingFrames, priors: RegionPriors) -> None:
     """Gives what frames never showed the fitted colours of its surroundings, and draws what they
     hardly showed towards them: its own colour is as good as chance from any other side."""
-    area = frames.pictures(half=True)[0].shape[0] / 256
+    area = frames.height / 2 / 256
     total = torch.zeros_like(avatar.opacities)
     for chunk in _sampled(frames, MANY_SAMPLES):
         gaussians = avatar.gaussians(None, frames.vertices[chunk])
-        image = frames.pictures(half=True)[chunk][..., :3].float()
+        image = frames.pictures(chunk, half=True)[..., :3].float()
         total += splat_weights(gaussians, frames.cameras(len(chunk), half=True), image)[0].sum(0)
     own = avatar.colors.clone()
     doubt = HARDLY * area**2

@@ -7,6 +7,7 @@ the face, clamped codes, corrections of the training poses, a half-size first ph
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from .optimisation import Schedule, make_optimiser, set_rates
 from .pose_corrections import PoseCorrections
 from .progress import Progress, Tally
 from .region_priors import RegionPriors, region_priors
-from .training_frames import TrainingFrames
+from .training_frames import FrameQueue, TrainingFrames
 
 START_SIZE = 0.7
 """First standard deviation in units of the distance between neighbours: closed, not blurred."""
@@ -84,7 +85,8 @@ def reconstruct(
     optimiser = make_optimiser(fit.avatar, fit.corrections, settings.batch)
     yield Progress("Colours", 0, settings.images, 0.0, 0.0, fit.avatar)
     tally, images = Tally(), 0
-    for step, batch in enumerate(fit.frames.batches(settings.batch, generator), 1):
+    queue = FrameQueue(len(fit.frames), generator)
+    for step in itertools.count(1):
         done = images / settings.images
         if max_seconds is not None:
             done = max(done, (time.monotonic() - started) / max_seconds)
@@ -93,7 +95,7 @@ def reconstruct(
         set_rates(optimiser, Schedule(done))
         half = done < settings.half_size_share
         base_only = images < settings.base_only_images
-        _step(fit, optimiser, batch, half, base_only, tally)
+        _step(fit, optimiser, queue.take(settings.batch), half, base_only, tally)
         images += settings.batch
         if step % LIMIT_EVERY == 0:
             limit_shapes(fit.avatar.scales, fit.longest, NEEDLE)
@@ -111,7 +113,7 @@ def _start(
     device: torch.device,
     generator: torch.Generator,
 ) -> _Fit:
-    frames = TrainingFrames(clip, chosen, settings.size).to(device)
+    frames = TrainingFrames(clip, chosen, settings.size, device)
     binding = uniform_uv_binding(clip.head, settings.uv_size)
     parts = face_parts(clip.head, binding, settings.blendshapes)
     priors = region_priors(clip.head, binding)
@@ -167,7 +169,7 @@ def _step(
     gaussians = avatar.gaussians(weights, vertices)
     gaussians = gaussians._replace(means=fit.corrections(gaussians.means, batch))
     image, _, _ = rasterize(gaussians, frames.cameras(len(batch), half), background)
-    target = composite(frames.pictures(half)[batch], background)
+    target = composite(frames.pictures(batch, half), background)
     weight = _pixel_weight(fit.details[batch], image.shape[1:3], settings.detail_weight)
     loss, gradient, error = l1_gradient(image.detach(), target, weight)
     rules = OUTSIDE_WEIGHT * outside + _rules(fit)

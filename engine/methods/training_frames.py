@@ -1,8 +1,8 @@
-"""The frames a fit learns from, held in memory as bytes, with their codes and posed heads."""
+"""The frames a fit learns from: pictures on disk, their codes and posed heads in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,9 +13,11 @@ from ..avatar import drive
 from ..clip import TrackedClip
 from ..gaussians import Cameras
 from ..imaging import resize
+from ..progress import Tick, silent
+from .picture_store import picture_store
 
 MOST_FRAMES = 1500
-"""Longer clips are thinned evenly: 1500 frames of 512 x 512 RGBA are 1.6 GB."""
+"""Longer clips are thinned evenly: neighbours in time show nearly the same."""
 SURE = 0.3
 """Frames tracked with less confidence than this teach nothing good."""
 
@@ -23,8 +25,17 @@ SURE = 0.3
 class TrainingFrames:
     """T frames of one clip at one size, and at half of it for the first phase."""
 
-    def __init__(self, clip: TrackedClip, indices: np.ndarray, size: int) -> None:
-        """Reads the frames `indices` of the clip, shrunk to `size` where they are larger.
+    def __init__(
+        self,
+        clip: TrackedClip,
+        indices: np.ndarray,
+        size: int,
+        device: torch.device | None = None,
+        folder: Path | None = None,
+        tick: Tick = silent,
+    ) -> None:
+        """Reads the frames `indices` of the clip, shrunk to `size` where they are larger; pictures
+        for the CPU are kept in an unnamed file in `folder`.
 
         Raises FootageError when too few frames are usable.
         """
@@ -36,52 +47,56 @@ class TrainingFrames:
             )
         if len(usable) > MOST_FRAMES:
             usable = usable[np.linspace(0, len(usable) - 1, MOST_FRAMES).round().astype(int)]
-        self.indices = usable
-        self.codes, self.vertices = drive(clip.head, clip.params[usable])
+        device = device or torch.device("cpu")
         camera = clip.camera
         scale = min(1.0, size / camera.width)
-        shape = round(camera.width * scale), round(camera.height * scale)
-        self.images = torch.from_numpy(
-            np.stack([_premultiplied(clip, int(index), shape) for index in usable])
-        )  # [T, H, W, 4] uint8
-        self.half = torch.from_numpy(np.stack([_halved(image) for image in self.images.numpy()]))
-        self.viewmat = torch.from_numpy(np.asarray(camera.viewmat, np.float32))
-        self.K = torch.from_numpy(np.asarray(camera.K, np.float32))
-        self.K = self.K * torch.tensor([[scale], [scale], [1.0]])
+        self.indices = usable
+        self.width, self.height = round(camera.width * scale), round(camera.height * scale)
+        codes, vertices = drive(clip.head, clip.params[usable])
+        self.codes, self.vertices = codes.to(device), vertices.to(device)  # [T, C], [T, V, 3]
+        self.viewmat = torch.from_numpy(np.asarray(camera.viewmat, np.float32)).to(device)
+        K = torch.from_numpy(np.asarray(camera.K, np.float32))
+        self.K = (K * torch.tensor([[scale], [scale], [1.0]])).to(device)
+        self._pictures = picture_store(len(usable), self.height, self.width, device, folder)
+        for slot, index in enumerate(usable.tolist()):
+            self._pictures.put(slot, _premultiplied(clip, index, (self.width, self.height)))
+            tick((slot + 1) / len(usable))
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def to(self, device: torch.device) -> TrainingFrames:
-        """Moves everything to the device; returns itself."""
-        for name in ("codes", "vertices", "images", "half", "viewmat", "K"):
-            setattr(self, name, getattr(self, name).to(device))
-        return self
-
-    def pictures(self, half: bool) -> Tensor:
-        """All images [T, H, W, 4] uint8 premultiplied, at full or half size."""
-        return self.half if half else self.images
+    def pictures(self, numbers: Tensor, half: bool) -> Tensor:
+        """Images [B, H, W, 4] uint8 premultiplied of the frames [B], at full or half size."""
+        return self._pictures.read(numbers, half)
 
     def cameras(self, batch: int, half: bool) -> Cameras:
         """The clip's static camera, `batch` times."""
-        height, width = self.pictures(half).shape[1:3]
+        part = 2 if half else 1
         K = self.K.clone()
-        K[:2] /= 2 if half else 1
+        K[:2] /= part
         return Cameras(
             self.viewmat.expand(batch, 4, 4).contiguous(),
             K.expand(batch, 3, 3).contiguous(),
-            width,
-            height,
+            self.width // part,
+            self.height // part,
         )
 
-    def batches(self, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
-        """Endless batches of frame numbers [batch]: every frame once a round, rounds shuffled."""
-        queue = torch.zeros(0, dtype=torch.long)
-        while True:
-            while len(queue) < batch:
-                queue = torch.cat([queue, torch.randperm(len(self), generator=generator)])
-            yield queue[:batch]
-            queue = queue[batch:]
+
+class FrameQueue:
+    """Frame numbers without end: every frame once a round, rounds shuffled."""
+
+    def __init__(self, frames: int, generator: torch.Generator) -> None:
+        self.frames = frames
+        self.waiting = torch.zeros(0, dtype=torch.long)  # what is left of the round
+        self._generator = generator
+
+    def take(self, batch: int) -> Tensor:
+        """The next frame numbers [batch]."""
+        while len(self.waiting) < batch:
+            following = torch.randperm(self.frames, generator=self._generator)
+            self.waiting = torch.cat([self.waiting, following])
+        taken, self.waiting = self.waiting[:batch], self.waiting[batch:]
+        return taken
 
 
 def _premultiplied(clip: TrackedClip, index: int, size: tuple[int, int]) -> np.ndarray:
@@ -93,7 +108,3 @@ def _premultiplied(clip: TrackedClip, index: int, size: tuple[int, int]) -> np.n
     image = np.concatenate([colour, alpha], axis=-1).astype(np.uint8)
     # The area mean of premultiplied colour is right at the matte's edge.
     return image if size == image.shape[1::-1] else resize(image, *size)
-
-
-def _halved(image: np.ndarray) -> np.ndarray:
-    return resize(image, image.shape[1] // 2, image.shape[0] // 2)

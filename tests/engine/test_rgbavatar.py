@@ -119,7 +119,8 @@ def _painted(clip, colour):
 def test_training_frames_hold_premultiplied_pixels_and_their_half_size_means():
     clip = EllipsoidClip(frames=2, size=32)
     frames = TrainingFrames(clip, np.arange(2), 32)
-    full, half = frames.pictures(False)[0].float(), frames.pictures(True)[0].float()
+    first = torch.tensor([0])
+    full, half = (frames.pictures(first, half)[0].float() for half in (False, True))
     assert (full[full[..., 3] == 0] == 0).all()
     mean = full.reshape(16, 2, 16, 2, 4).mean((1, 3))
     assert (half - mean).abs().max() <= 0.5
