@@ -118,7 +118,7 @@ EAR_RINGS = (
     (0.84, 0.2, 0.66), (0.93, 2.4, 0.74), (1.0, 1.2, 0.82), (0.95, -2.0, 0.88), (0.75, -8.0, 0.94),
     (0.6, -16.0, 1.0),
 )  # fmt: skip
-EAR_CENTRE = np.array([80.0, 0.0, -14.5])
+EAR_CENTRE = np.array([82.5, -3.0, -30.0])
 
 
 def add_ears(surface: Surface) -> None:
@@ -126,8 +126,8 @@ def add_ears(surface: Surface) -> None:
     angle = 2 * np.pi * np.arange(columns) / columns
     back, up = np.cos(angle), np.sin(angle)
     # Narrow lobe, wide top, straight front edge.
-    outline = np.stack([(14.0 + 3.5 * up) * back + 2.0 * up, 31.0 * up], -1)
-    outline[:, 0] = np.maximum(outline[:, 0], -11.5)
+    outline = np.stack([(16.5 + 4.0 * up) * back + 2.0 * up, 32.0 * up], -1)
+    outline[:, 0] = np.maximum(outline[:, 0], -13.5)
     tilt, flare = np.deg2rad(12), np.deg2rad(30)
     backwards = np.array([np.sin(flare), 0, -np.cos(flare)])
     outwards = np.array([np.cos(flare), 0, np.sin(flare)])

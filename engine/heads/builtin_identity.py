@@ -130,7 +130,7 @@ FIELDS: dict[str, Field] = {
     "upperLipFullness": _push((0, -45, 81), 10, (0, 1.8, 1.8)),
     "lowerLipFullness": _push((0, -59, 80), 10, (0, -1.8, 1.8)),
     "philtrum": _push((0, -38, 80), 11, (0, 0, 2)),
-    "earSize": _scale((74, -5, -10), (0, 0.16, 0.16), _ear),
+    "earSize": _scale((77, -5, -20), (0, 0.16, 0.16), _ear),
     "earOut": lambda points: (
         _ear(points)
         * _step(-points[:, 2], 8, 38)

@@ -17,6 +17,7 @@ from .sculpt_table import (
     JAW_SHARES_OF_LIPS,
     LEFT,
     MOUTH_LEFT,
+    UNDER_EYE_LEFT,
     Sculpt,
     Shift,
 )
@@ -44,7 +45,7 @@ RING_FOLLOWS = {"mouth_1": 0.85, "mouth_2": 0.4, "mouth_3": 0.1, "mouth_4": 0.0}
 # How far the upper and the lower lid close (share of the opening), and a sideways shift in mm.
 LIDS = {
     "eyeBlink": (0.86, 0.14, 0.0),
-    "eyeSquint": (0.12, 0.3, 0.0),
+    "eyeSquint": (0.04, 0.12, -0.2),
     "eyeWide": (-0.3, -0.08, 0.0),
     "eyeLookUp": (-0.2, 0.04, 0.0),
     "eyeLookDown": (0.42, -0.14, 0.0),
@@ -126,12 +127,16 @@ class Sculptor:
             field[self.parts[f"lid_rim_{side}"]] = field[np.array(loop)]
         return field
 
-    def sculpted(self, sculpt: Sculpt) -> np.ndarray:
-        handles = {vertex: np.array(shift) for vertex, shift in sculpt.points.items()}
+    def sculpted(self, sculpt: Sculpt, *, both_sides: bool = False) -> np.ndarray:
+        """The field [V, 3] of a sculpt; a point of its own goes before the lips' interpolation."""
+        handles: dict[int, np.ndarray] = {}
         if sculpt.lips:
             for loop, shifts in zip(LIP_LOOPS, self._lip_shifts(sculpt), strict=True):
                 handles |= {int(vertex): shift for vertex, shift in zip(loop, shifts, strict=True)}
-        return self.carried(self.spread(handles, sculpt.reach))
+        own = {vertex: np.array(shift) for vertex, shift in sculpt.points.items()}
+        if both_sides:
+            own = {int(self.mirror[v]): shift * (-1, 1, 1) for v, shift in own.items()} | own
+        return self.carried(self.spread(handles | own, sculpt.reach))
 
     @staticmethod
     def _lip_shifts(sculpt: Sculpt) -> np.ndarray:
@@ -167,9 +172,9 @@ class Sculptor:
                 place[2] = np.sqrt(max(reach - place[0] ** 2 - place[1] ** 2, 9.0))
                 handles[int(vertex)] = place + EYE_CENTRE - self.points[vertex]
         field = self.spread(handles, 16.0)
-        return self.carried(self._off_the_ball(field))
+        return self.carried(self.off_the_ball(field))
 
-    def _off_the_ball(self, field: np.ndarray) -> np.ndarray:
+    def off_the_ball(self, field: np.ndarray) -> np.ndarray:
         """Push what a field would carry into the left eyeball back out to where lids slide."""
         face = self.parts["face"]
         rest = self.points[face] - EYE_CENTRE
@@ -192,13 +197,15 @@ def expression_deltas(surface: Surface, mirror: np.ndarray) -> tuple[np.ndarray,
         made[name + "Left"] = sculptor.sculpted(sculpt)
     for name, lids in LIDS.items():
         made[name + "Left"] = sculptor.lids(*lids)
-    made["eyeSquintLeft"] = made["eyeSquintLeft"] + 0.4 * made["cheekSquintLeft"]
+    made["eyeSquintLeft"] = sculptor.carried(
+        sculptor.off_the_ball(made["eyeSquintLeft"] + sculptor.sculpted(UNDER_EYE_LEFT))
+    )
     made["mouthLeft"] = sculptor.sculpted(MOUTH_LEFT)
     made["jawLeft"] = sculptor.jaw_motion(shift=(8.0, 0, 0))
     for name in list(made):
         made[name.replace("Left", "Right")] = sculptor.mirrored(made[name])
     for name, sculpt in BOTH.items():
-        field = sculptor.sculpted(sculpt)
+        field = sculptor.sculpted(sculpt, both_sides=True)
         made[name] = (field + sculptor.mirrored(field)) / 2
     made["jawOpen"] = sculptor.jaw_motion(turn=JAW_OPEN_ANGLE)
     made["jawForward"] = sculptor.jaw_motion(shift=(0, -0.5, 6.0))

@@ -33,3 +33,13 @@ LIDS_LEFT = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 38
 # The next loop outwards, same order.
 LID_FOLDS_RIGHT = (130, 25, 110, 24, 23, 22, 26, 112, 243, 190, 56, 28, 27, 29, 30, 247)
 LID_FOLDS_LEFT = (359, 255, 339, 254, 253, 252, 256, 341, 463, 414, 286, 258, 257, 259, 260, 467)
+
+# Where the 68 points of iBUG's scheme (Multi-PIE order) that both schemes define alike lie on the
+# mesh of 468: the chin, nose, lids and lips. Brows and cheeks are drawn differently.
+IBUG_TO_MEDIAPIPE = {
+    8: 152, 27: 168, 28: 197, 29: 5, 30: 4, 31: 98, 32: 97, 33: 2, 34: 326, 35: 327,
+    36: 33, 37: 160, 38: 158, 39: 133, 40: 153, 41: 144,
+    42: 362, 43: 385, 44: 387, 45: 263, 46: 373, 47: 380,
+    48: 61, 49: 39, 50: 37, 51: 0, 52: 267, 53: 269, 54: 291, 55: 405, 56: 314, 57: 17, 58: 84,
+    59: 181, 60: 78, 61: 82, 62: 13, 63: 312, 64: 308, 65: 317, 66: 14, 67: 87,
+}  # fmt: skip
