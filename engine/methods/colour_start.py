@@ -7,6 +7,7 @@ never filmed is skin and hair rather than a hole.
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +16,10 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ..avatar import FittedAvatar
+from ..progress import Tick, silent
 from ..rasterize import splat_weights
 from .region_priors import RegionPriors
-from .training_frames import TrainingFrames
+from .training_frames import FrameSlots
 
 SAMPLES = 24
 MANY_SAMPLES = 96
@@ -44,11 +46,12 @@ class Shown(NamedTuple):
     colour: Tensor  # [N, 3] of weight x matte x pixel
 
 
-def shown(avatar: FittedAvatar, frames: TrainingFrames) -> Shown:
+def shown(avatar: FittedAvatar, frames: FrameSlots, tick: Tick = silent) -> Shown:
     """What frames spread over the clip show of the base Gaussians, at half size."""
     none = torch.zeros_like(avatar.opacities)
     sums = Shown(none, none.clone(), torch.zeros_like(avatar.colors))
-    for chunk in _sampled(frames, SAMPLES):
+    chunks = _sampled(frames, SAMPLES)
+    for number, chunk in enumerate(chunks, 1):
         with torch.no_grad():
             gaussians = avatar.gaussians(None, frames.vertices[chunk])
         image = frames.pictures(chunk, half=True).float() / 255
@@ -58,13 +61,16 @@ def shown(avatar: FittedAvatar, frames: TrainingFrames) -> Shown:
         sums.total.add_(weight.sum(0))
         sums.matte.add_(matte[..., 0].sum(0))
         sums.colour.add_(colour.sum(0))
+        tick(number / len(chunks))
     return sums
 
 
 @torch.no_grad()
-def start_colours(avatar: FittedAvatar, frames: TrainingFrames, priors: RegionPriors) -> None:
+def start_colours(
+    avatar: FittedAvatar, frames: FrameSlots, priors: RegionPriors, tick: Tick = silent
+) -> None:
     """Sets the base colours, and opacities by how often a Gaussian falls inside the matte."""
-    sums = shown(avatar, frames)
+    sums = shown(avatar, frames, tick)
     share = (sums.matte / sums.total.clamp_min(1e-6)).clamp(0.05, 0.95)
     avatar.colors.copy_(sums.colour / sums.matte.clamp_min(1e-6)[:, None])
     avatar.opacities.copy_(torch.where(sums.total > SEEN, share, 0.5).logit())
@@ -73,15 +79,17 @@ def start_colours(avatar: FittedAvatar, frames: TrainingFrames, priors: RegionPr
 
 
 @torch.no_grad()
-def finish_unseen(avatar: FittedAvatar, frames: TrainingFrames, priors: RegionPriors) -> None:
+def finish_unseen(
+    avatar: FittedAvatar, frames: FrameSlots, priors: RegionPriors, tick: Tick = silent
+) -> None:
     """Gives what frames never showed the fitted colours of its surroundings, and draws what they
     hardly showed towards them: its own colour is as good as chance from any other side."""
     area = frames.height / 2 / 256
     total = torch.zeros_like(avatar.opacities)
-    for chunk in _sampled(frames, MANY_SAMPLES):
-        gaussians = avatar.gaussians(None, frames.vertices[chunk])
-        image = frames.pictures(chunk, half=True)[..., :3].float()
-        total += splat_weights(gaussians, frames.cameras(len(chunk), half=True), image)[0].sum(0)
+    chunks = _sampled(frames, MANY_SAMPLES)
+    for number, chunk in enumerate(chunks, 1):
+        total += _covered(avatar, frames, chunk)
+        tick(number / len(chunks))
     own = avatar.colors.clone()
     doubt = HARDLY * area**2
     _borrow(avatar, (total > 5 * doubt).cpu().numpy(), priors)
@@ -89,7 +97,26 @@ def finish_unseen(avatar: FittedAvatar, frames: TrainingFrames, priors: RegionPr
     avatar.colors.copy_(avatar.colors + trust * (own - avatar.colors))
 
 
-def _sampled(frames: TrainingFrames, count: int) -> list[Tensor]:
+@torch.no_grad()
+def finish_seconds(avatar: FittedAvatar, frames: FrameSlots) -> float:
+    """How long `finish_unseen` will take: one of its batches, timed."""
+    chunks = _sampled(frames, MANY_SAMPLES)
+    started = time.monotonic()
+    float(_covered(avatar, frames, chunks[0]).sum())
+    return (time.monotonic() - started) * len(chunks)
+
+
+def _covered(avatar: FittedAvatar, frames: FrameSlots, chunk: Tensor) -> Tensor:
+    """Sums [N] over frames [B] of the blend weight of each base Gaussian, at half size."""
+    gaussians = avatar.gaussians(None, frames.vertices[chunk])
+    # Weights do not depend on what is weighed; the pictures' own values are not needed.
+    nothing = torch.zeros(
+        (len(chunk), frames.height // 2, frames.width // 2, 3), device=avatar.device
+    )
+    return splat_weights(gaussians, frames.cameras(len(chunk), half=True), nothing)[0].sum(0)
+
+
+def _sampled(frames: FrameSlots, count: int) -> list[Tensor]:
     """Frame numbers spread over the clip, in batches."""
     picked = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
     return list(torch.from_numpy(picked).to(frames.vertices.device).split(BATCH))

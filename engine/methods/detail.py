@@ -8,8 +8,9 @@ from torch import Tensor
 
 from ..avatar import FittedAvatar
 from ..gaussians import Cameras
+from ..progress import Tick, silent
 from ..rasterize import rasterize
-from .training_frames import TrainingFrames
+from .training_frames import FrameSlots
 
 SHRINK = 4
 """The maps are this much smaller than the training images."""
@@ -17,18 +18,27 @@ BATCH = 8
 
 
 @torch.no_grad()
-def detail_maps(avatar: FittedAvatar, frames: TrainingFrames, detail: np.ndarray) -> Tensor:
-    """Maps [T, h, w] uint8, 255 where a frame shows Gaussians of `detail` [N] (bool): they are
-    painted white, the others black, and drawn with the rasteriser, occlusion and all."""
+def detail_maps(
+    avatar: FittedAvatar,
+    frames: FrameSlots,
+    detail: np.ndarray,
+    numbers: Tensor | None = None,
+    tick: Tick = silent,
+) -> Tensor:
+    """Maps [T, h, w] uint8 of the frames `numbers` [T], all by default: 255 where a frame shows
+    Gaussians of `detail` [N] (bool). Those are painted white, the others black, and drawn with the
+    rasteriser, occlusion and all."""
     flag = torch.from_numpy(np.asarray(detail, np.float32)).to(avatar.device)
     maps = []
-    for start in range(0, len(frames), BATCH):
-        vertices = frames.vertices[start : start + BATCH]
+    chunks = (torch.arange(len(frames)) if numbers is None else numbers).split(BATCH)
+    for number, chunk in enumerate(chunks, 1):
+        vertices = frames.vertices[chunk.to(avatar.device)]
         gaussians = avatar.gaussians(None, vertices)
         painted = flag[None, :, None].expand(len(vertices), -1, 3)
         cameras = _shrunk(frames.cameras(len(vertices), half=False))
         image, _, _ = rasterize(gaussians._replace(colors=painted.contiguous()), cameras)
         maps.append((image[..., 0].clamp(0, 1) * 255).to(torch.uint8))
+        tick(number / len(chunks))
     return torch.cat(maps)
 
 

@@ -7,15 +7,15 @@ the face, clamped codes, corrections of the training poses, a half-size first ph
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..api.head import HeadModel
 from ..api.settings import RGBAvatarSettings
 from ..avatar import BlendshapeAvatar
 from ..binding import texel_spacing, uniform_uv_binding
@@ -24,14 +24,18 @@ from ..device import torch_device
 from ..face_parts import FaceParts, face_parts
 from ..losses import composite, l1_gradient, limit_shapes, offset_penalty
 from ..networks import CodeStatistics, GroupedWeights
+from ..progress import Report, one_stage, span, unheard
 from ..rasterize import rasterize
-from .colour_start import finish_unseen, start_colours
+from .checkpoints import Checkpoints, FitState
+from .colour_start import finish_seconds, finish_unseen, start_colours
 from .detail import detail_maps
+from .learning import learn
 from .optimisation import Schedule, make_optimiser, set_rates
+from .pace import Pace
 from .pose_corrections import PoseCorrections
-from .progress import Progress, Tally
+from .progress import LEARNED, STARTED, Progress, Tally
 from .region_priors import RegionPriors, region_priors
-from .training_frames import FrameQueue, TrainingFrames
+from .training_frames import FrameQueue, FrameSlots, TrainingFrames
 
 START_SIZE = 0.7
 """First standard deviation in units of the distance between neighbours: closed, not blurred."""
@@ -46,15 +50,14 @@ OUTSIDE_WEIGHT = 0.01
 CORRECTION_WEIGHT = 2e-4
 CODE_NOISE = 0.02
 """Standard deviation added to the code while fitting: tracking is no better than that."""
-REPORT_EVERY = 25
 
 
 @dataclass(frozen=True)
-class _Fit:
+class Fit:
     """Everything one step needs; none of it changes but the parameters inside."""
 
     settings: RGBAvatarSettings
-    frames: TrainingFrames
+    frames: FrameSlots
     avatar: BlendshapeAvatar
     corrections: PoseCorrections
     longest: Tensor  # [N] log metres
@@ -71,71 +74,66 @@ def reconstruct(
     seed: int = 0,
     train_frames: np.ndarray | None = None,
     max_seconds: float | None = None,
+    checkpoints: Checkpoints | None = None,
+    report: Report = unheard,
 ) -> Iterator[Progress]:
-    """Fits an avatar to the clip's `train_frames` (all by default).
+    """Fits an avatar to the clip's `train_frames` (all by default), from the checkpoint if there is
+    one. `report` hears of the start and the end, where there is no avatar to show.
 
-    Given the same seed the CPU gives the same avatar, unless `max_seconds` ends the fit early; the
-    schedule then shortens so that the rates still come to rest. Raises FootageError when too few
+    Given the same seed the CPU gives the same avatar, interrupted or not, unless `max_seconds` ends
+    the fit early; the schedule then shortens so that the rates still come to rest. Raises FootageError when too few
     frames can be learned from.
     """
-    started = time.monotonic()
+    pace = Pace(settings.images, max_seconds)
     chosen = np.arange(len(clip.params)) if train_frames is None else np.asarray(train_frames)
     generator = torch.Generator().manual_seed(seed)
-    fit = _start(clip, settings, chosen, torch_device(device), generator)
+    folder = checkpoints.folder if checkpoints else None
+    read = one_stage(report, "reading frames", 0.0, STARTED / 2)
+    frames = TrainingFrames(clip, chosen, settings.size, torch_device(device), folder, read)
+    fit = start_fit(clip.head, frames, settings, generator, span(report, STARTED / 2, STARTED))
+    if max_seconds is not None:
+        pace.reserve = finish_seconds(fit.avatar, frames)
+    modules = {"avatar": fit.avatar, "corrections": fit.corrections}
     optimiser = make_optimiser(fit.avatar, fit.corrections, settings.batch)
-    yield Progress("Colours", 0, settings.images, 0.0, 0.0, fit.avatar)
-    tally, images = Tally(), 0
-    queue = FrameQueue(len(fit.frames), generator)
-    for step in itertools.count(1):
-        done = images / settings.images
-        if max_seconds is not None:
-            done = max(done, (time.monotonic() - started) / max_seconds)
-        if done >= 1:
-            break
-        set_rates(optimiser, Schedule(done))
-        half = done < settings.half_size_share
-        base_only = images < settings.base_only_images
-        _step(fit, optimiser, queue.take(settings.batch), half, base_only, tally)
-        images += settings.batch
-        if step % LIMIT_EVERY == 0:
-            limit_shapes(fit.avatar.scales, fit.longest, NEEDLE)
-        if step % REPORT_EVERY == 0:
-            stage = "Base" if base_only else "Blendshapes"
-            yield Progress(stage, images, settings.images, *tally.take(), fit.avatar)
-    finish_unseen(fit.avatar, fit.frames, fit.priors)
-    yield Progress("Done", settings.images, settings.images, *tally.take(), fit.avatar)
+    state = FitState(modules, optimiser, generator, FrameQueue(len(frames), generator))
+    step = partial(_learn_batch, fit)
+    last = yield from learn(fit.avatar, state, settings.batch, step, pace, checkpoints)
+    finish_unseen(fit.avatar, frames, fit.priors, one_stage(report, "last colours", LEARNED))
+    yield replace(last, stage="Done")
 
 
-def _start(
-    clip: TrackedClip,
+def start_fit(
+    head: HeadModel,
+    frames: FrameSlots,
     settings: RGBAvatarSettings,
-    chosen: np.ndarray,
-    device: torch.device,
     generator: torch.Generator,
-) -> _Fit:
-    frames = TrainingFrames(clip, chosen, settings.size, device)
-    binding = uniform_uv_binding(clip.head, settings.uv_size)
-    parts = face_parts(clip.head, binding, settings.blendshapes)
-    priors = region_priors(clip.head, binding)
-    spacing = texel_spacing(clip.head, binding, settings.uv_size)
+    report: Report = unheard,
+) -> Fit:
+    """An avatar on `head`, coloured from the frames; nothing is learned yet."""
+    device = frames.codes.device
+    binding = uniform_uv_binding(head, settings.uv_size)
+    parts = face_parts(head, binding, settings.blendshapes)
+    priors = region_priors(head, binding)
+    spacing = texel_spacing(head, binding, settings.uv_size)
     weights = GroupedWeights(
-        CodeStatistics(frames.codes.cpu().numpy()),
+        CodeStatistics(frames.codes[: len(frames)].cpu().numpy()),
         parts.driven_by,
         parts.group_sizes,
         generator,
     )
-    avatar = BlendshapeAvatar(clip.head, binding, parts, weights, START_SIZE * spacing)
+    avatar = BlendshapeAvatar(head, binding, parts, weights, START_SIZE * spacing)
     avatar.to(device)
-    start_colours(avatar, frames, priors)
-    return _Fit(
+    start_colours(avatar, frames, priors, one_stage(report, "first colours", 0.0, 0.5))
+    drawn = one_stage(report, "finding eyes and mouth", 0.5)
+    return Fit(
         settings=settings,
         frames=frames,
         avatar=avatar,
-        corrections=PoseCorrections(len(frames), clip.head, binding).to(device),
+        corrections=PoseCorrections(len(frames.codes), head, binding).to(device),
         longest=torch.from_numpy(np.log(LONGEST * spacing)).to(device),
         priors=priors,
         offset_limit=torch.from_numpy(priors.offset_limit).to(device),
-        details=detail_maps(avatar, frames, _detail(parts)),
+        details=detail_maps(avatar, frames, _detail(parts), tick=drawn),
         generator=generator,
     )
 
@@ -145,8 +143,20 @@ def _detail(parts: FaceParts) -> np.ndarray:
     return parts.support[:2].max(0) >= 1 if len(parts.support) > 1 else parts.support[0] < 0
 
 
-def _step(
-    fit: _Fit,
+def _learn_batch(fit: Fit, batch: Tensor, state: FitState, tally: Tally) -> str:
+    """One step at the place in the schedule where the fit stands; returns the stage's name."""
+    settings = fit.settings
+    set_rates(state.optimiser, Schedule(state.done))
+    half = state.done < settings.half_size_share
+    base_only = state.images < settings.base_only_images
+    train_step(fit, state.optimiser, batch, half, base_only, tally)
+    if (state.steps + 1) % LIMIT_EVERY == 0:
+        limit_shapes(fit.avatar.scales, fit.longest, NEEDLE)
+    return "Base" if base_only else "Blendshapes"
+
+
+def train_step(
+    fit: Fit,
     optimiser: torch.optim.Adam,
     batch: Tensor,
     half: bool,
@@ -180,7 +190,7 @@ def _step(
     tally.errors.append(error)
 
 
-def _rules(fit: _Fit) -> Tensor:
+def _rules(fit: Fit) -> Tensor:
     """Costs that need no image: offsets, residuals, pose corrections."""
     avatar = fit.avatar
     return (

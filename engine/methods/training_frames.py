@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ..api.errors import FootageError
 from ..avatar import drive
-from ..clip import TrackedClip
+from ..clip import Camera, TrackedClip, TrackedFrame
 from ..gaussians import Cameras
 from ..imaging import resize
 from ..progress import Tick, silent
-from .picture_store import picture_store
+from .picture_store import PictureStore, picture_store
 
 MOST_FRAMES = 1500
 """Longer clips are thinned evenly: neighbours in time show nearly the same."""
@@ -22,8 +22,44 @@ SURE = 0.3
 """Frames tracked with less confidence than this teach nothing good."""
 
 
-class TrainingFrames:
-    """T frames of one clip at one size, and at half of it for the first phase."""
+class FrameSlots:
+    """Numbered frames as a fit sees them: pictures at one size and half of it, expression codes and
+    posed heads, before one static camera."""
+
+    codes: Tensor  # [S, C]
+    vertices: Tensor  # [S, V, 3] metres
+    _pictures: PictureStore
+
+    def __init__(self, camera: Camera, size: int, device: torch.device) -> None:
+        """Pictures are shrunk to `size` where they are larger."""
+        scale = min(1.0, size / camera.width)
+        self.width, self.height = round(camera.width * scale), round(camera.height * scale)
+        self.viewmat = torch.from_numpy(np.asarray(camera.viewmat, np.float32)).to(device)
+        K = torch.from_numpy(np.asarray(camera.K, np.float32))
+        self.K = (K * torch.tensor([[scale], [scale], [1.0]])).to(device)
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def pictures(self, numbers: Tensor, half: bool) -> Tensor:
+        """Images [B, H, W, 4] uint8 premultiplied of the frames [B], at full or half size."""
+        return self._pictures.read(numbers, half)
+
+    def cameras(self, batch: int, half: bool) -> Cameras:
+        """The static camera, `batch` times."""
+        part = 2 if half else 1
+        K = self.K.clone()
+        K[:2] /= part
+        return Cameras(
+            self.viewmat.expand(batch, 4, 4).contiguous(),
+            K.expand(batch, 3, 3).contiguous(),
+            self.width // part,
+            self.height // part,
+        )
+
+
+class TrainingFrames(FrameSlots):
+    """T frames of one clip."""
 
     def __init__(
         self,
@@ -48,38 +84,17 @@ class TrainingFrames:
         if len(usable) > MOST_FRAMES:
             usable = usable[np.linspace(0, len(usable) - 1, MOST_FRAMES).round().astype(int)]
         device = device or torch.device("cpu")
-        camera = clip.camera
-        scale = min(1.0, size / camera.width)
+        super().__init__(clip.camera, size, device)
         self.indices = usable
-        self.width, self.height = round(camera.width * scale), round(camera.height * scale)
         codes, vertices = drive(clip.head, clip.params[usable])
-        self.codes, self.vertices = codes.to(device), vertices.to(device)  # [T, C], [T, V, 3]
-        self.viewmat = torch.from_numpy(np.asarray(camera.viewmat, np.float32)).to(device)
-        K = torch.from_numpy(np.asarray(camera.K, np.float32))
-        self.K = (K * torch.tensor([[scale], [scale], [1.0]])).to(device)
+        self.codes, self.vertices = codes.to(device), vertices.to(device)
         self._pictures = picture_store(len(usable), self.height, self.width, device, folder)
         for slot, index in enumerate(usable.tolist()):
-            self._pictures.put(slot, _premultiplied(clip, index, (self.width, self.height)))
+            self._pictures.put(slot, premultiplied(clip.frame(index), (self.width, self.height)))
             tick((slot + 1) / len(usable))
 
     def __len__(self) -> int:
         return len(self.indices)
-
-    def pictures(self, numbers: Tensor, half: bool) -> Tensor:
-        """Images [B, H, W, 4] uint8 premultiplied of the frames [B], at full or half size."""
-        return self._pictures.read(numbers, half)
-
-    def cameras(self, batch: int, half: bool) -> Cameras:
-        """The clip's static camera, `batch` times."""
-        part = 2 if half else 1
-        K = self.K.clone()
-        K[:2] /= part
-        return Cameras(
-            self.viewmat.expand(batch, 4, 4).contiguous(),
-            K.expand(batch, 3, 3).contiguous(),
-            self.width // part,
-            self.height // part,
-        )
 
 
 class FrameQueue:
@@ -99,9 +114,8 @@ class FrameQueue:
         return taken
 
 
-def _premultiplied(clip: TrackedClip, index: int, size: tuple[int, int]) -> np.ndarray:
-    """Frame `index` as premultiplied RGBA uint8 at `size` (width, height)."""
-    frame = clip.frame(index)
+def premultiplied(frame: TrackedFrame, size: tuple[int, int]) -> np.ndarray:
+    """A frame as premultiplied RGBA uint8 at `size` (width, height)."""
     alpha = frame.alpha.astype(np.uint16)[..., None]
     product = frame.image * alpha + 128
     colour = (product + (product >> 8)) >> 8  # rounded division by 255, in integers
