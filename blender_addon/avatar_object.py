@@ -1,35 +1,58 @@
-"""An avatar among Blender's objects: what it holds, how it is posed now, the Gaussians it shows.
+"""An avatar among Blender's objects: what it holds, where it appears, the Gaussians it shows now.
 
-An avatar is its proxy head: a mesh object whose `likeness.payload` holds the Gaussians. Everything
-is read from an evaluated dependency graph (modifiers, constraints, drivers, animation), never from
-original data, which is stale in renders. It does not build the proxy head (character.py) or draw.
+An avatar is its proxy head: a mesh object whose `likeness.payload` holds the Gaussians. It does not
+build the proxy head (character.py), read its pose (head_pose.py) or draw.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import bpy
 import numpy as np
 
 from ..engine.api.baked import BakedAvatar, GaussianArrays
 from ..engine.api.errors import LikenessError
-from ..engine.api.head import JOINT_PARENTS, JOINTS, HeadParams
-from ..engine.api.rotations import rotvec_from_matrix
-from . import payload
-from .carrier import Carrier, similarity, stretch
-from .coordinates import vectors_to_head
+from . import head_pose, payload
+from .carrier import Carrier, carry_along, volume_scale
+from .head_pose import BONES as BONES
+from .head_pose import REDUCED_PREFIX as REDUCED_PREFIX
+from .head_pose import HeadPose
+from .head_pose import find_rig as find_rig
+from .head_pose import reduced_name as reduced_name
 
-BONES = {
-    "root": "root",
-    "neck": "neck",
-    "jaw": "jaw",
-    "eye_left": "eye.L",
-    "eye_right": "eye.R",
-}  # joint of the head -> bone of the rig
-REDUCED_PREFIX = "reduced."
 TRAINING_BLUR = 0.3  # px^2, what the fit added to every Gaussian on the screen
+_USUAL_DISTANCE = 0.7  # metres from the camera, where no performance tells
 
-_carriers: dict[tuple[int, int], Carrier] = {}  # (payload session_uid, count)
-_posed: dict[tuple[int, str], tuple[bytes, GaussianArrays]] = {}  # (object session_uid, mode)
+
+class Appearance(NamedTuple):
+    """One place where an avatar is to be seen: its own, or that of an instance."""
+
+    avatar: bpy.types.Object  # original
+    shower: bpy.types.Object  # original: the avatar itself, or what instances it
+    matrix: np.ndarray  # [4, 4] from the proxy head's space to the world
+
+
+class _Posed(NamedTuple):
+    """What is kept of an evaluation."""
+
+    key: bytes
+    gaussians: GaussianArrays  # in the proxy head's space
+
+
+class _Placed(NamedTuple):
+    """What is kept of Gaussians in the world."""
+
+    source: GaussianArrays
+    count: int
+    matrix: np.ndarray
+    gaussians: GaussianArrays
+
+
+_carriers: dict[int, Carrier] = {}  # by session_uid of the payload
+_posed: dict[tuple[int, str], _Posed] = {}  # by session_uid of the object, mode of the depsgraph
+_placed: dict[tuple[int, str], _Placed] = {}  # the same
 
 
 def is_avatar(obj: bpy.types.Object) -> bool:
@@ -49,9 +72,18 @@ def find_avatar(obj: bpy.types.Object | None) -> bpy.types.Object | None:
     return None
 
 
-def find_rig(obj: bpy.types.Object) -> bpy.types.Object | None:
-    """The armature object that deforms the proxy head."""
-    return obj.find_armature()
+def appearances(depsgraph: bpy.types.Depsgraph) -> Iterator[Appearance]:
+    """Every place where the depsgraph has an avatar, instances of collections and nodes included.
+
+    Hiding has no say here: the caller knows which viewport or render asks.
+    """
+    if not payload.is_in_file():
+        return
+    for instance in depsgraph.object_instances:
+        obj = instance.object
+        if is_avatar(obj) and (instance.is_instance or instance.show_self):
+            shower = instance.parent if instance.is_instance else obj
+            yield Appearance(obj.original, shower.original, np.array(instance.matrix_world))
 
 
 def read(obj: bpy.types.Object) -> BakedAvatar:
@@ -61,9 +93,21 @@ def read(obj: bpy.types.Object) -> BakedAvatar:
 
 def forget() -> None:
     """Drop everything kept from earlier evaluations; for a new file and for unregistering."""
-    _carriers.clear()
-    _posed.clear()
+    for kept in (_carriers, _posed, _placed):
+        kept.clear()
     payload.forget()
+
+
+def forget_deleted() -> None:
+    """Drop what is kept of avatars that the file no longer has."""
+    payload.forget_deleted()
+    payloads = {mesh.session_uid for mesh in bpy.data.meshes}
+    objects = {obj.session_uid for obj in bpy.data.objects}
+    for uid in set(_carriers) - payloads:
+        del _carriers[uid]
+    for kept in (_posed, _placed):
+        for slot in [slot for slot in kept if slot[0] not in objects]:
+            del kept[slot]
 
 
 def count_of_level(avatar: BakedAvatar, level: int) -> int:
@@ -72,127 +116,83 @@ def count_of_level(avatar: BakedAvatar, level: int) -> int:
 
 
 def shown_count(obj: bpy.types.Object) -> int:
-    """Gaussians that the viewport shows of an avatar; 0 if it is damaged."""
+    """Gaussians of an avatar's level of detail in the viewport; 0 if it is damaged."""
     try:
         return count_of_level(read(obj), obj.likeness.level)
     except LikenessError:
         return 0
 
 
-def evaluate(
-    obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, level: int = 0
-) -> GaussianArrays:
-    """The Gaussians of an avatar in Blender's world as the depsgraph poses it.
+def pose(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, count: int) -> GaussianArrays:
+    """The first `count` Gaussians of an avatar, or more, in its proxy head's space.
 
     The same object comes back while nothing has changed. Raises LikenessError when a modifier has
     changed the proxy head's vertices, AvatarFileError when the payload is damaged.
     """
-    evaluated = obj.evaluated_get(depsgraph)
     avatar = read(obj)
-    count = count_of_level(avatar, level)
-    positions = _positions(evaluated, len(avatar.head.vertices))
-    weights = evaluated_weights(evaluated, avatar)
-    matrix = np.array(evaluated.matrix_world)
     source = obj.original.likeness.payload.session_uid
-    key = b"".join(
-        (positions.tobytes(), weights.tobytes(), matrix.tobytes(), f"{source}/{count}".encode())
-    )
+    evaluated = obj.evaluated_get(depsgraph)
+    now = head_pose.read(evaluated, avatar.head, len(avatar.deltas))
+    key = now.key() + source.to_bytes(8, "little")
     slot = (obj.original.session_uid, depsgraph.mode)
     kept = _posed.get(slot)
-    if kept is None or kept[0] != key:
-        carrier = _carriers.get((source, count))
-        if carrier is None:
-            carrier = _carriers[source, count] = Carrier(avatar, count)
-        kept = _posed[slot] = (key, _carry(carrier, weights, positions, matrix))
-    return kept[1]
+    if kept is not None and kept.key == key and len(kept.gaussians.means) >= count:
+        return kept.gaussians
+    if kept is None:
+        forget_deleted()
+    if source not in _carriers:
+        _carriers[source] = Carrier(avatar)
+    carrier = _carriers[source]
+    rest = now.undisturbed(avatar.head) if now.reshaped else None
+    gaussians = carrier.carry(_weights(now, avatar), now.vertices, count, rest)
+    _posed[slot] = _Posed(key, gaussians)
+    return gaussians
 
 
-def _carry(
-    carrier: Carrier, weights: np.ndarray, positions: np.ndarray, matrix: np.ndarray
+def evaluate(
+    obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, level: int = 0
 ) -> GaussianArrays:
-    """Gaussians in the world for vertices [V, 3] in the space of an object with this matrix."""
-    size = similarity(matrix)
-    if size is None:
-        return stretch(carrier.carry(weights, positions), matrix)
-    world = positions @ matrix[:3, :3].T + matrix[:3, 3]
-    return carrier.carry(weights, world, size)
+    """The Gaussians of an avatar in Blender's world as the depsgraph poses it. See `pose`."""
+    count = count_of_level(read(obj), level)
+    source = pose(obj, depsgraph, count)
+    matrix = np.array(obj.evaluated_get(depsgraph).matrix_world)
+    slot = (obj.original.session_uid, depsgraph.mode)
+    kept = _placed.get(slot)
+    if (
+        kept is None
+        or kept.source is not source
+        or kept.count != count
+        or not np.array_equal(kept.matrix, matrix)
+    ):
+        prefix = GaussianArrays(*(part[:count] for part in source))
+        kept = _placed[slot] = _Placed(source, count, matrix, carry_along(prefix, matrix))
+    return kept.gaussians
 
 
 def footprint(obj: bpy.types.Object) -> float:
     """Variance (m^2, Blender's world) on the head of the blur that training added on the screen."""
-    performance = read(obj).performance
-    place = np.median(np.asarray(performance.params.translation), axis=0)
-    distance = abs((performance.viewmat @ np.append(place, 1.0))[2])
-    size = abs(np.linalg.det(np.array(obj.matrix_world)[:3, :3])) ** (1 / 3)
-    return float(TRAINING_BLUR * (size * distance / performance.K[0, 0]) ** 2)
+    return footprint_on_head(read(obj)) * volume_scale(np.array(obj.matrix_world)) ** 2
+
+
+def footprint_on_head(avatar: BakedAvatar) -> float:
+    """The same in the head's own space."""
+    return TRAINING_BLUR / trained_resolution(avatar) ** 2
+
+
+def trained_resolution(avatar: BakedAvatar) -> float:
+    """Pixels per metre of the head in the pictures it was learned from."""
+    performance = avatar.performance
+    places = np.asarray(performance.params.translation)
+    if not len(places):
+        return float(performance.K[0, 0] / _USUAL_DISTANCE)
+    distance = abs((performance.viewmat @ np.append(np.median(places, axis=0), 1.0))[2])
+    return float(performance.K[0, 0] / max(distance, 1e-6))
 
 
 def evaluated_weights(evaluated: bpy.types.Object, avatar: BakedAvatar) -> np.ndarray:
     """Reduced blendshape weights [K]: F(code of keys and bones) + the reduced sliders."""
-    keys = _key_values(evaluated)
-    expression = np.array([keys.get(name, 0.0) for name in avatar.head.expression_names])
-    sliders = [keys.get(reduced_name(k), 0.0) for k in range(len(avatar.deltas))]
-    joints = _joint_rotations(evaluated)
-    zero = np.zeros(3)
-    params = HeadParams(
-        expression=expression,
-        neck=joints.get("neck", zero),
-        jaw=joints.get("jaw", zero),
-        eyes=np.stack([joints.get("eye_left", zero), joints.get("eye_right", zero)]),
-        rotation=zero,
-        translation=zero,
-    )
-    return (avatar.weights(params) + np.array(sliders, np.float32)).astype(np.float32)
+    return _weights(head_pose.read(evaluated, avatar.head, len(avatar.deltas)), avatar)
 
 
-def reduced_name(index: int) -> str:
-    """Shape key of a reduced blendshape."""
-    return f"{REDUCED_PREFIX}{index:02d}"
-
-
-def _positions(evaluated: bpy.types.Object, expected: int) -> np.ndarray:
-    """Evaluated vertices [V, 3] in the object's space."""
-    mesh = evaluated.data
-    if len(mesh.vertices) != expected:
-        raise LikenessError(
-            f"The proxy head of '{evaluated.name}' has {len(mesh.vertices)} vertices after its "
-            f"modifiers, not {expected}.",
-            "Take away modifiers that add or remove vertices, such as Subdivision.",
-        )
-    positions = np.empty(expected * 3, np.float32)
-    mesh.attributes["position"].data.foreach_get("vector", positions)
-    return positions.reshape(-1, 3)
-
-
-def _key_values(evaluated: bpy.types.Object) -> dict[str, float]:
-    keys = evaluated.data.shape_keys
-    if keys is None:
-        return {}
-    blocks = keys.key_blocks
-    if evaluated.show_only_shape_key:  # the pinned key alone shapes the mesh
-        return {evaluated.active_shape_key.name: 1.0} if evaluated.active_shape_key else {}
-    values = np.empty(len(blocks), np.float32)
-    muted = np.empty(len(blocks), bool)
-    blocks.foreach_get("value", values)
-    blocks.foreach_get("mute", muted)
-    values[muted] = 0
-    return dict(zip(blocks.keys(), values.tolist(), strict=True))
-
-
-def _joint_rotations(evaluated: bpy.types.Object) -> dict[str, np.ndarray]:
-    """Rotation vectors [3] in head axes: the neck on the torso, jaw and eyes on the neck."""
-    rig = find_rig(evaluated)
-    if rig is None:
-        return {}
-    turned = {}
-    for joint, name in BONES.items():
-        bone = rig.pose.bones.get(name)
-        if bone is not None:
-            turned[joint] = bone.matrix.to_3x3() @ bone.bone.matrix_local.to_3x3().inverted()
-    rotations = {}
-    for joint, parent in zip(JOINTS[1:], JOINT_PARENTS[1:], strict=True):
-        base = turned.get(JOINTS[parent])
-        if joint in turned and base is not None:
-            relative = (base.inverted_safe() @ turned[joint]).to_quaternion().to_matrix()
-            rotations[joint] = vectors_to_head(rotvec_from_matrix(np.array(relative)))
-    return rotations
+def _weights(now: HeadPose, avatar: BakedAvatar) -> np.ndarray:
+    return (avatar.weights(now.params) + now.sliders).astype(np.float32)

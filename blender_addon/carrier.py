@@ -16,61 +16,87 @@ _IDLE_WEIGHT = 1e-6  # a blendshape below this moves nothing that could be seen
 
 
 class Carrier:
-    """One avatar at one level of detail, prepared to be carried by posed head vertices."""
+    """One avatar, prepared to be carried by posed head vertices at any level of detail."""
 
-    def __init__(self, avatar: BakedAvatar, count: int) -> None:
+    def __init__(self, avatar: BakedAvatar) -> None:
         binding = avatar.binding
-        used, triangle = np.unique(binding.face[:count], return_inverse=True)
-        self._triangle = triangle.astype(np.intp)  # [n] into the used triangles
+        used, triangle = np.unique(binding.face, return_inverse=True)
+        self._triangle = triangle.astype(np.intp)  # [N] into the used triangles
         self._used = np.ascontiguousarray(avatar.head.faces[used].T)  # [3, U] vertices
-        self._corners = np.ascontiguousarray(avatar.head.faces[binding.face[:count]].T)  # [3, n]
-        self._barycentric = np.ascontiguousarray(binding.barycentric[:count].T, np.float32)
+        self._corners = np.ascontiguousarray(avatar.head.faces[binding.face].T)  # [3, N]
+        self._barycentric = np.ascontiguousarray(binding.barycentric.T, np.float32)
         self._first = np.zeros((2, len(used)), np.float32)  # one tangent for each triangle
-        self._first[:, self._triangle] = binding.tangent[:count].T
-        self._base = np.ascontiguousarray(avatar.base[:count].T, np.float32)  # [14, n]
-        deltas = avatar.deltas[:, :count].transpose(0, 2, 1).astype(np.float32)
-        self._deltas = np.ascontiguousarray(deltas).reshape(len(deltas), -1)  # [K, 14 * n]
+        self._first[:, self._triangle] = binding.tangent.T
+        self._base = np.ascontiguousarray(avatar.base.T, np.float32)  # [14, N]
+        deltas = avatar.deltas.transpose(0, 2, 1).astype(np.float32)
+        self._deltas = np.ascontiguousarray(deltas)  # [K, 14, N]
 
-    def local(self, weights: np.ndarray) -> np.ndarray:
+    def local(self, weights: np.ndarray, count: int) -> np.ndarray:
         """Raw Gaussians [14, n] in tangent space for reduced weights [K]; idle ones are free."""
+        base = self._base[:, :count]
         active = np.flatnonzero(np.abs(weights) > _IDLE_WEIGHT)
         if not len(active):
-            return self._base
+            return base
         # A matrix product over all rows beats gathering unless few of them are active.
         few = len(active) * 3 < len(weights)
-        rows = self._deltas[active] if few else self._deltas
-        moved = weights[active if few else slice(None)].astype(np.float32) @ rows
-        moved = moved.reshape(self._base.shape)
-        moved += self._base
+        chosen = active if few else slice(None)
+        rows, amounts = self._deltas[chosen], weights[chosen].astype(np.float32)
+        moved = np.empty(base.shape, np.float32)
+        for channel, sums in enumerate(moved):
+            np.matmul(amounts, rows[:, channel, :count], out=sums)
+        moved += base
         return moved
 
-    def carry(self, weights: np.ndarray, vertices: np.ndarray, size: float = 1.0) -> GaussianArrays:
-        """Gaussians carried by posed vertices [V, 3], in the vertices' space.
+    def carry(
+        self,
+        weights: np.ndarray,
+        vertices: np.ndarray,
+        count: int,
+        rest: np.ndarray | None = None,
+    ) -> GaussianArrays:
+        """The first `count` Gaussians carried by posed vertices [V, 3], in the vertices' space.
 
-        `size` is how much larger that space is than the head's, when its vertices were scaled.
+        Where the head's surface is larger or smaller than in the vertices `rest` [V, 3], so are
+        its Gaussians: what stretches it beyond its own expressions leaves no gaps.
         """
-        raw = self.local(weights)
+        raw = self.local(weights, count)
+        triangle, corners = self._triangle[:count], self._corners[:, :count]
         places = np.ascontiguousarray(vertices.T, np.float32)  # [3, V]
-        frames = _tangent_frames(places, self._used, self._first)  # 9 x [U]
+        frames = _tangent_frames(places, self._used, self._first)  # 3 columns of [3, U]
         turns = _quats_of_frames(frames)  # [4, U]
-        offsets = raw[MEANS] * np.float32(size)
-        means = np.empty((3, raw.shape[1]), np.float32)
+        offsets, scales = raw[MEANS], np.exp(raw[SCALES])
+        if rest is not None:
+            growth = self._growth(places, np.ascontiguousarray(rest.T, np.float32))[triangle]
+            offsets, scales = offsets * growth, scales * growth
+        means = np.empty((3, count), np.float32)
         for axis in range(3):
             means[axis] = sum(
-                self._barycentric[corner] * places[axis][self._corners[corner]]
+                self._barycentric[corner, :count] * places[axis][corners[corner]]
                 for corner in range(3)
             )
             for column in range(3):
-                means[axis] += frames[column][axis][self._triangle] * offsets[column]
-        quats = _multiply(turns[:, self._triangle], raw[QUATS])
+                means[axis] += frames[column][axis][triangle] * offsets[column]
+        quats = _multiply(turns[:, triangle], raw[QUATS])
         quats /= np.sqrt(np.einsum("kn,kn->n", quats, quats))
         return GaussianArrays(
             means=means.T,
             quats=quats.T,
-            scales=(np.exp(raw[SCALES]) * np.float32(size)).T,
+            scales=scales.T,
             opacities=1 / (1 + np.exp(-raw[OPACITY])),
             colors=raw[COLORS].T,
         )
+
+    def _growth(self, places: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """How much longer the sides of the used triangles are than at rest: [U]."""
+        areas = _areas(places, self._used) / np.maximum(_areas(rest, self._used), 1e-12)
+        return np.sqrt(areas)
+
+
+def _areas(places: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Twice the areas [U] of triangles [3, U] of vertices [3, V]."""
+    a, b, c = (places[:, corner] for corner in triangles)
+    normals = _cross(b - a, c - a)
+    return np.sqrt(np.einsum("ku,ku->u", normals, normals))
 
 
 def _tangent_frames(
@@ -128,7 +154,26 @@ def _multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     )
 
 
-def similarity(matrix: np.ndarray) -> float | None:
+def carry_along(gaussians: GaussianArrays, matrix: np.ndarray) -> GaussianArrays:
+    """Gaussians under any affine matrix [4, 4]: moved, turned, mirrored, stretched, sheared."""
+    size = _similarity(matrix)
+    if size is None:
+        return _stretch(gaussians, matrix)
+    linear = matrix[:3, :3].astype(np.float32)
+    turn = quat_from_matrix(linear / np.float32(size))[:, None]  # [4, 1]
+    return gaussians._replace(
+        means=gaussians.means @ linear.T + matrix[:3, 3].astype(np.float32),
+        quats=_multiply(turn, gaussians.quats.T).T,
+        scales=gaussians.scales * np.float32(size),
+    )
+
+
+def volume_scale(matrix: np.ndarray) -> float:
+    """How much larger a matrix [4, 4] makes things, the mean of its directions."""
+    return float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
+
+
+def _similarity(matrix: np.ndarray) -> float | None:
     """The size of a matrix [4, 4] that only moves, turns and enlarges evenly; None for others."""
     linear = matrix[:3, :3]
     size = float(np.cbrt(np.linalg.det(linear)))
@@ -137,8 +182,8 @@ def similarity(matrix: np.ndarray) -> float | None:
     return size
 
 
-def stretch(gaussians: GaussianArrays, matrix: np.ndarray) -> GaussianArrays:
-    """Gaussians under any affine matrix [4, 4]: mirrored, stretched, sheared; exact covariances."""
+def _stretch(gaussians: GaussianArrays, matrix: np.ndarray) -> GaussianArrays:
+    """Gaussians under a matrix that is no similarity; exact covariances."""
     linear = matrix[:3, :3].astype(np.float32)
     axes = linear @ (matrix_from_quat(gaussians.quats) * gaussians.scales[:, None])
     variances, axes = np.linalg.eigh(axes @ axes.swapaxes(-1, -2))

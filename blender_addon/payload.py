@@ -62,9 +62,20 @@ def load(mesh: bpy.types.Mesh) -> BakedAvatar:
     return avatar
 
 
+def is_in_file() -> bool:
+    """Whether the file holds any payload; asked for each redraw, so it reads none."""
+    return any(HEADER in mesh for mesh in bpy.data.meshes)
+
+
 def forget() -> None:
     """Drop what was read; session_uids mean other meshes after a file is loaded."""
     _loaded.clear()
+
+
+def forget_deleted() -> None:
+    """Drop what was read from meshes that the file no longer has."""
+    for uid in set(_loaded) - {mesh.session_uid for mesh in bpy.data.meshes}:
+        del _loaded[uid]
 
 
 def _read_avatar(mesh: bpy.types.Mesh) -> BakedAvatar:

@@ -38,6 +38,11 @@ class LikenessAvatar(bpy.types.PropertyGroup):
         min=0,
         max=8,
     )
+    automatic_level: bpy.props.BoolProperty(
+        name="By Distance",
+        description="In the viewport, show fewer Gaussians where the avatar is small",
+        default=True,
+    )
     camera: bpy.props.PointerProperty(
         name="Footage Camera",
         description="The camera that films the avatar as the footage did",

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import bpy
 import gpu
@@ -18,9 +20,12 @@ from gpu_extras.batch import batch_for_shader
 
 from ..engine.api.baked import GaussianArrays
 from ..engine.api.errors import LikenessError
-from . import avatar_object, scene_depth, splat_shader
+from . import avatar_object, levels, scene_depth, splat_shader, viewport_rules
+from .avatar_object import Appearance
+from .carrier import volume_scale
 from .cpu_splats import View
 from .splat_shader import SplatTarget, UploadedSplats
+from .viewport_rules import Occlusion, Rectangle
 
 DEPTH_SHARPNESS = 20.0  # c of the soft-front depth, per head radius
 _log = logging.getLogger(__name__)
@@ -58,10 +63,21 @@ void main()
 }
 """
 
+_MOST_TARGETS = 6  # viewports of different sizes that are open at once
+
 _draw_callback: object | None = None
-_targets: dict[tuple[int, int], SplatTarget] = {}
+_targets: dict[tuple[int, int], SplatTarget] = {}  # the last used one at the end
 _uploads: dict[int, tuple[GaussianArrays, UploadedSplats]] = {}  # by session_uid of the avatar
 _problems: dict[int, str] = {}  # by session_uid of the avatar
+_logged: set[str] = set()
+
+
+class _Shown(NamedTuple):
+    """One avatar of a view."""
+
+    appearance: Appearance
+    view: View  # of the proxy head's space
+    count: int
 
 
 def register() -> None:
@@ -83,9 +99,8 @@ def unregister() -> None:
 
 def forget() -> None:
     """Drop what is kept of avatars; for a new file and for unregistering."""
-    _targets.clear()
-    _uploads.clear()
-    _problems.clear()
+    for kept in (_targets, _uploads, _problems, _logged):
+        kept.clear()
     scene_depth.forget()
 
 
@@ -94,70 +109,98 @@ def problem(obj: bpy.types.Object) -> str:
     return _problems.get(obj.session_uid, "")
 
 
-def visible_avatars(context: bpy.types.Context) -> list[bpy.types.Object]:
-    """Avatars that this 3D viewport shows, by hiding, collections and local view."""
-    space = context.space_data
-    return [
-        obj
-        for obj in context.view_layer.objects
-        if avatar_object.is_avatar(obj) and obj.visible_get(viewport=space)
-    ]
-
-
-def scene_depth_is_missing(space: bpy.types.SpaceView3D) -> bool:
-    """EEVEE leaves no depth while overlays are off: testing against it hides every avatar."""
-    return not space.overlay.show_overlays and space.shading.type in {"MATERIAL", "RENDERED"}
-
-
 def _draw() -> None:
-    context = bpy.context
-    avatars = visible_avatars(context)
-    if not avatars:
-        return
     try:
-        _draw_avatars(context, avatars)
+        draw_avatars(bpy.context)
     except Exception:  # noqa: BLE001 - Blender would print it again for each redraw
-        _log.exception("Likeness: the viewport could not draw avatars and stops trying.")
-        bpy.app.timers.register(unregister, first_interval=0)  # not from within the callback
+        reason = traceback.format_exc()
+        if reason not in _logged:
+            _logged.add(reason)
+            _log.exception("Likeness: the viewport could not draw avatars.")
 
 
-def _draw_avatars(context: bpy.types.Context, avatars: list[bpy.types.Object]) -> None:
+def draw_avatars(context: bpy.types.Context) -> None:
+    """Draw the avatars of the context's viewport into the bound frame buffer."""
     region, space = context.region, context.space_data
+    depsgraph = context.evaluated_depsgraph_get()
     view = View(
         np.array(context.region_data.view_matrix),
         np.array(context.region_data.window_matrix),
         region.width,
         region.height,
     )
-    depsgraph = context.evaluated_depsgraph_get()
-    shown = []
-    for obj in avatars:
+    shown = [
+        kept
+        for appearance in avatar_object.appearances(depsgraph)
+        if viewport_rules.is_shown(appearance, space)
+        and (kept := _prepared(appearance, view)) is not None
+    ]
+    uploads = _upload(shown, depsgraph)
+    if not uploads:
+        return
+    hidden_by = viewport_rules.occlusion(space)
+    if hidden_by is Occlusion.OWN:
+        restore = _remember_state()
+        scene_depth.draw(depsgraph, space)
+        restore()
+    border = viewport_rules.render_border(context)
+    # Far heads first: each is blended on its own and laid over those behind it.
+    for one in sorted(shown, key=lambda one: one.view.view_matrix[2, 3]):
+        splats = uploads.get(one.appearance.avatar.session_uid)
+        if splats is not None:
+            draw_one(splats, one.appearance.avatar, one.view, one.count, hidden_by, border)
+
+
+def _prepared(appearance: Appearance, view: View) -> _Shown | None:
+    """How the avatar is to be drawn; None, with the reason noted, when it is damaged."""
+    obj = appearance.avatar
+    try:
+        avatar = avatar_object.read(obj)
+    except LikenessError as error:
+        _note_problem(obj, error)
+        return None
+    of_head = view._replace(view_matrix=view.view_matrix @ appearance.matrix)
+    level = obj.likeness.level
+    if obj.likeness.automatic_level:
+        seen = levels.resolution(of_head, np.zeros(3))
+        trained = avatar_object.trained_resolution(avatar)
+        level = max(level, levels.automatic_level(avatar.levels, seen, trained))
+    return _Shown(appearance, of_head, avatar_object.count_of_level(avatar, level))
+
+
+def _upload(shown: Iterable[_Shown], depsgraph: bpy.types.Depsgraph) -> dict[int, UploadedSplats]:
+    """Posed Gaussians on the GPU by session_uid of the avatar, as many as any place needs."""
+    most: dict[bpy.types.Object, int] = {}
+    for one in shown:
+        most[one.appearance.avatar] = max(one.count, most.get(one.appearance.avatar, 0))
+    ready = {}
+    for obj, count in most.items():
         try:
-            gaussians = avatar_object.evaluate(obj, depsgraph, obj.likeness.level)
+            gaussians = avatar_object.pose(obj, depsgraph, count)
         except LikenessError as error:
             _note_problem(obj, error)
             continue
         _problems.pop(obj.session_uid, None)
-        place = obj.evaluated_get(depsgraph).matrix_world.translation
-        distance = float(-(view.view_matrix @ [*place, 1.0])[2])
-        shown.append((distance, obj, gaussians))
-    if scene_depth_is_missing(space):
-        restore = _remember_state()
-        scene_depth.draw(depsgraph, space)
-        restore()
-    # Far heads first: each is blended on its own and laid over those behind it.
-    for _, obj, gaussians in sorted(shown, key=lambda item: -item[0]):
-        radius = max(max(obj.dimensions) / 2, 1e-6)
-        _draw_one(_uploaded(obj, gaussians), view, DEPTH_SHARPNESS / radius, obj)
-    for stale in set(_uploads) - {obj.session_uid for obj in avatars}:
-        del _uploads[stale]
+        ready[obj.session_uid] = _uploaded(obj, gaussians)
+    return ready
 
 
-def _draw_one(splats: UploadedSplats, view: View, sharpness: float, obj: bpy.types.Object) -> None:
+def draw_one(
+    splats: UploadedSplats,
+    obj: bpy.types.Object,
+    view: View,
+    count: int,
+    hidden_by: Occlusion = Occlusion.SCENE,
+    border: Rectangle | None = None,
+) -> None:
+    """Lay the first `count` Gaussians of an avatar, in its own space, onto the bound view."""
+    avatar = avatar_object.read(obj)
     target = _target(view.width, view.height)
     restore = _remember_state()
-    footprint = avatar_object.footprint(obj)
-    front = splat_shader.draw_splats(splats, view, target, sharpness, footprint=footprint)
+    radius = float(np.ptp(avatar.head.vertices, axis=0).max()) / 2
+    sharpness = DEPTH_SHARPNESS / (radius * volume_scale(view.view_matrix))
+    footprint = avatar_object.footprint_on_head(avatar)
+    front = splat_shader.draw_splats(splats, view, target, sharpness, footprint, count=count)
     shader, quad = _resolver()
     shader.bind()
     window = view.window_matrix
@@ -166,9 +209,14 @@ def _draw_one(splats: UploadedSplats, view: View, sharpness: float, obj: bpy.typ
     shader.uniform_sampler("blended", target.color)
     shader.uniform_sampler("front_sums", target.front)
     gpu.state.blend_set("ALPHA_PREMULT")
-    gpu.state.depth_test_set("LESS_EQUAL")
+    gpu.state.depth_test_set("NONE" if hidden_by is Occlusion.NOTHING else "LESS_EQUAL")
     gpu.state.depth_mask_set(False)
+    if border is not None:
+        gpu.state.scissor_test_set(True)
+        gpu.state.scissor_set(*border)
     quad.draw(shader)
+    if border is not None:
+        gpu.state.scissor_test_set(False)
     restore()
 
 
@@ -190,17 +238,22 @@ def _remember_state() -> Callable[[], None]:
 
 def _uploaded(obj: bpy.types.Object, gaussians: GaussianArrays) -> UploadedSplats:
     kept = _uploads.get(obj.session_uid)
+    if kept is None:
+        for stale in set(_uploads) - {other.session_uid for other in bpy.data.objects}:
+            del _uploads[stale]
     if kept is None or kept[0] is not gaussians:
         kept = _uploads[obj.session_uid] = (gaussians, UploadedSplats(gaussians))
     return kept[1]
 
 
 def _target(width: int, height: int) -> SplatTarget:
-    if (width, height) not in _targets:
-        if len(_targets) >= 4:  # while an area is being resized every redraw has a new size
-            _targets.clear()
-        _targets[width, height] = SplatTarget.create(width, height)
-    return _targets[width, height]
+    target = _targets.pop((width, height), None)
+    if target is None:
+        if len(_targets) >= _MOST_TARGETS:  # every size of an area while it is being dragged
+            del _targets[next(iter(_targets))]
+        target = SplatTarget.create(width, height)
+    _targets[width, height] = target
+    return target
 
 
 def _note_problem(obj: bpy.types.Object, error: LikenessError) -> None:

@@ -75,7 +75,8 @@ class LIKENESS_PT_avatars(_Tab, bpy.types.Panel):
             draw_text(layout.box(), reason, "ERROR")
         row = layout.row()
         row.prop(avatar.likeness, "level", text="Level")
-        row.label(text=f"{avatar_object.shown_count(avatar):,} Gaussians")
+        row.prop(avatar.likeness, "automatic_level", toggle=True)
+        layout.label(text=f"{avatar_object.shown_count(avatar):,} Gaussians")
 
 
 class LIKENESS_PT_sliders(_Tab, bpy.types.Panel):

@@ -146,7 +146,7 @@ def draw_in_view(view, wall_depth):
     """The avatar on a view with a green wall on its left half; RGBA from the bottom up."""
     proxy = character.build(bpy.context, make_avatar(gaussians=6000))
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    splats = splat_shader.UploadedSplats(avatar_object.evaluate(proxy, depsgraph))
+    splats = splat_shader.UploadedSplats(avatar_object.pose(proxy, depsgraph, 6000))
     offscreen = gpu.types.GPUOffScreen(WIDTH, HEIGHT, format="RGBA32F")
     clip = view.window_matrix @ [0, 0, -wall_depth, 1]
     height = float(clip[2] / clip[3])
@@ -163,7 +163,7 @@ def draw_in_view(view, wall_depth):
             gpu.matrix.load_projection_matrix(Matrix.Identity(4))
             shader.uniform_float("color", (0, 1, 0, 1))
             wall.draw(shader)
-        viewport._draw_one(splats, view, SHARPNESS, proxy)
+        viewport.draw_one(splats, proxy, view, 6000)
         pixels = buffer.read_color(0, 0, WIDTH, HEIGHT, 4, 0, "FLOAT")
     pixels.dimensions = WIDTH * HEIGHT * 4
     return np.array(pixels).reshape(HEIGHT, WIDTH, 4)
