@@ -21,6 +21,10 @@ def silent(fraction: float) -> None:
     """A tick for those who do not listen."""
 
 
+def unheard(stage: str, fraction: float) -> None:
+    """A report to nobody."""
+
+
 def one_stage(report: Report, words: str, low: float = 0.0, high: float = 1.0) -> Tick:
     """A tick for one stage of a job, from `low` to `high` of the whole."""
     return lambda fraction: report(words, low + (high - low) * min(max(fraction, 0), 1))

@@ -8,6 +8,9 @@ import numpy as np
 
 from ..avatar import Avatar
 
+STARTED, LEARNED = 0.05, 0.97
+"""How far on a fit's progress bar its start reaches, and its steps; the rest is its end."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -15,7 +18,7 @@ class Progress:
 
     stage: str  # for people, e.g. "Blendshapes"
     step: int  # training images seen so far
-    total: int  # training images in all
+    total: int  # training images in all; an estimate where the time is limited
     loss: float  # mean of the batches since the last report
     psnr: float  # dB on the training images since the last report, random backgrounds
     avatar: Avatar

@@ -81,8 +81,8 @@ def reconstruct(
     one. `report` hears of the start and the end, where there is no avatar to show.
 
     Given the same seed the CPU gives the same avatar, interrupted or not, unless `max_seconds` ends
-    the fit early; the schedule then shortens so that the rates still come to rest. Raises FootageError when too few
-    frames can be learned from.
+    the fit early; the schedule then shortens so that the rates still come to rest. Raises
+    FootageError when too few frames can be learned from.
     """
     pace = Pace(settings.images, max_seconds)
     chosen = np.arange(len(clip.params)) if train_frames is None else np.asarray(train_frames)
