@@ -5,10 +5,11 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from ..operators import animate, avatars, capture, import_avatar, reconstruct, setup
+from ..operators import animate, avatars, capture, export, import_avatar, reconstruct, setup
 from ..operators import render as render_operators
 from ..panels import avatars as avatars_panel
 from ..panels import create as create_panel
+from ..panels import export as export_panel
 from ..panels import render as render_panel
 from . import (
     avatar_layer,
@@ -33,9 +34,11 @@ _WITH_CLASSES = (
     avatars,
     animate,
     render_operators,
+    export,
     create_panel,
     avatars_panel,
     render_panel,
+    export_panel,
 )
 
 
@@ -56,6 +59,7 @@ def register() -> None:
     avatar_layer.register_handlers()
     bpy.types.TOPBAR_MT_file_import.append(import_avatar.draw_menu)
     bpy.types.TOPBAR_MT_file_import.append(capture.draw_menu)
+    bpy.types.TOPBAR_MT_file_export.append(export.draw_menu)
     bpy.app.handlers.load_pre.append(_forget_file)
     viewport.register()
 
@@ -63,6 +67,7 @@ def register() -> None:
 def unregister() -> None:
     viewport.unregister()
     bpy.app.handlers.load_pre.remove(_forget_file)
+    bpy.types.TOPBAR_MT_file_export.remove(export.draw_menu)
     bpy.types.TOPBAR_MT_file_import.remove(capture.draw_menu)
     bpy.types.TOPBAR_MT_file_import.remove(import_avatar.draw_menu)
     avatar_layer.unregister_handlers()
