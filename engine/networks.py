@@ -67,6 +67,21 @@ class GroupedWeights(nn.Module):
         self.second = _linear(self.mask_hidden, generator)
         self.last = _linear(self.mask_out, generator)
 
+    @torch.no_grad()
+    def restate(self, statistics: CodeStatistics) -> None:
+        """Take over new statistics. The weights of every code inside both ranges stay as they are:
+        the first layer gives up what centre and spread take (Pop-Art, van Hasselt et al. 2016,
+        does so with outputs)."""
+        new = {
+            name: torch.from_numpy(getattr(statistics, name).copy()).to(self.low)
+            for name in ("low", "high", "mean", "spread")
+        }
+        moved = (new["mean"] - self.mean) / self.spread
+        self.first.bias.add_((self.first.weight * self.mask_in) @ moved)
+        self.first.weight.mul_(new["spread"] / self.spread)
+        for name, value in new.items():
+            getattr(self, name).copy_(value)
+
     def unclamped(self, codes: Tensor) -> Tensor:
         """Weights [..., K] before the clamp to -1..1 (the fit pulls them back inside)."""
         seen = codes.clamp(self.low, self.high)

@@ -63,7 +63,8 @@ class Fit:
     longest: Tensor  # [N] log metres
     priors: RegionPriors
     offset_limit: Tensor  # [N] metres
-    details: Tensor  # [T, h, w] uint8, 255 where a pixel is of the eyes or the mouth
+    detail: np.ndarray  # [N] bool, Gaussians where the loss counts more: the eyes and the mouth
+    details: Tensor  # [T, h, w] uint8, 255 where a pixel is of them
     generator: torch.Generator
 
 
@@ -125,6 +126,7 @@ def start_fit(
     avatar.to(device)
     start_colours(avatar, frames, priors, one_stage(report, "first colours", 0.0, 0.5))
     drawn = one_stage(report, "finding eyes and mouth", 0.5)
+    detail = _detail(parts)
     return Fit(
         settings=settings,
         frames=frames,
@@ -133,7 +135,8 @@ def start_fit(
         longest=torch.from_numpy(np.log(LONGEST * spacing)).to(device),
         priors=priors,
         offset_limit=torch.from_numpy(priors.offset_limit).to(device),
-        details=detail_maps(avatar, frames, _detail(parts), tick=drawn),
+        detail=detail,
+        details=detail_maps(avatar, frames, detail, tick=drawn),
         generator=generator,
     )
 
