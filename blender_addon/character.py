@@ -76,7 +76,15 @@ def replace(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
 def remove(proxy: bpy.types.Object) -> None:
     """Delete the avatar: proxy head, rig, footage camera and whatever only they used."""
     avatar = proxy.likeness
-    doomed = [obj for obj in (proxy, find_rig(proxy), avatar.camera) if obj is not None]
+    family = {proxy, find_rig(proxy), avatar.camera} - {None}
+    users = bpy.data.user_map(subset=family)
+    # A linked duplicate may hang on the same rig, and so may clothes.
+    shared = {
+        member
+        for member in family - {proxy}
+        if any(isinstance(user, bpy.types.Object) for user in users[member] - family)
+    }
+    doomed = list(family - shared)
     data = [obj.data for obj in doomed] + [avatar.payload]
     action = avatar.action
     bpy.data.batch_remove(doomed)
