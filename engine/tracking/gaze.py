@@ -49,14 +49,22 @@ def eyeballs(head: HeadModel) -> Eyeballs:
 
 
 def open_share(landmarks: np.ndarray) -> np.ndarray:
-    """How open each eye is [T, 2], as a share of its own 80th percentile. NaN where lost."""
-    shares = []
-    for upper, lower, inner, outer in LIDS:
-        gap = np.linalg.norm(landmarks[:, upper, :2] - landmarks[:, lower, :2], axis=-1)
-        width = np.linalg.norm(landmarks[:, inner, :2] - landmarks[:, outer, :2], axis=-1)
-        ratio = gap / np.maximum(width, 1e-6)
-        shares.append(ratio / max(np.nanpercentile(ratio, 80), 1e-6))
-    return np.stack(shares, -1)
+    """How open each eye is [T, 2], as a share of its usual opening. NaN where lost."""
+    ratios = opening(landmarks)
+    return ratios / usual_opening(ratios)
+
+
+def opening(landmarks: np.ndarray) -> np.ndarray:
+    """Height over width [T, 2] of each eye. NaN where lost."""
+    upper, lower, inner, outer = np.array(LIDS).T
+    gap = np.linalg.norm(landmarks[:, upper, :2] - landmarks[:, lower, :2], axis=-1)
+    width = np.linalg.norm(landmarks[:, inner, :2] - landmarks[:, outer, :2], axis=-1)
+    return gap / np.maximum(width, 1e-6)
+
+
+def usual_opening(ratios: np.ndarray) -> np.ndarray:
+    """What counts as open [2] for eyes of ratios [T, 2]: each one's own 80th percentile."""
+    return np.maximum(np.nanpercentile(ratios, 80, axis=0), 1e-6)
 
 
 def gaze_angles(balls: Eyeballs, poses: Poses, landmarks: np.ndarray, K: np.ndarray) -> np.ndarray:
@@ -86,13 +94,8 @@ def steady_gaze(
 
     Yaws stay each eye's own: people squint at their noses.
     """
-    eye = -np.einsum("tji,tj->ti", poses.rotation, poses.translation)[:, None]
-    at_camera = _angles(eye - balls.centres)
     good = opened > CLOSED
-    angles = angles.copy()
-    both = good.all(1)
-    if both.any():
-        angles -= _bias(np.median((angles - at_camera)[both], axis=0))
+    angles = angles - gaze_bias(angles, balls, poses, opened)
     for side in range(2):
         for axis in range(2):
             angles[:, side, axis] = _bridge(angles[:, side, axis], good[:, side])
@@ -103,8 +106,14 @@ def steady_gaze(
     return np.clip(angles, -LIMIT, LIMIT)
 
 
-def _bias(usual: np.ndarray) -> np.ndarray:
-    """The part [2, 2] of the eyes' usual yaw and pitch [2, 2] off the camera that is error."""
+def gaze_bias(angles: np.ndarray, balls: Eyeballs, poses: Poses, opened: np.ndarray) -> np.ndarray:
+    """The part [2, 2] of the eyes' usual yaw and pitch off the camera that is error, from angles
+    [T, 2, 2] of frames in which both eyes are open."""
+    both = (opened > CLOSED).all(1)
+    if not both.any():
+        return np.zeros((2, 2))
+    eye = -np.einsum("tji,tj->ti", poses.rotation, poses.translation)[:, None]
+    usual = np.median((angles - _angles(eye - balls.centres))[both], axis=0)
     common = np.clip(usual.mean(0), -MAX_BIAS, MAX_BIAS)
     apart = np.clip((usual[0, 0] - usual[1, 0]) / 2, -MAX_CONVERGING_BIAS, MAX_BIAS)
     return common + np.array([[apart, 0.0], [-apart, 0.0]])

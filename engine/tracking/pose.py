@@ -138,13 +138,25 @@ def split_neck(
     The torso follows a share of the head's slow turning; the neck does the rest:
     R_head = R_root N and t_head = R_root (J - N J) + t_root.
     """
+    sigma = max(TORSO_SECONDS * fps, 1e-3)
+    root = TORSO_SHARE * gaussian_filter1d(world_turns(poses), sigma, axis=0, mode="nearest")
+    return root, *hang_head(poses, root, neck_joint)
+
+
+def world_turns(poses: Poses) -> np.ndarray:
+    """The heads' rotation vectors [T, 3] in the world."""
+    return rotvec_from_matrix(VIEWMAT[:3, :3].T @ poses.rotation)
+
+
+def hang_head(
+    poses: Poses, root: np.ndarray, neck_joint: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Translation [T, 3] and neck [T, 3] that leave the head in place on torsos turned by `root`
+    [T, 3]."""
     turn = VIEWMAT[:3, :3].T @ poses.rotation
     shift = poses.translation @ VIEWMAT[:3, :3]
-    rotvec = rotvec_from_matrix(turn)
-    sigma = max(TORSO_SECONDS * fps, 1e-3)
-    root = TORSO_SHARE * gaussian_filter1d(rotvec, sigma, axis=0, mode="nearest")
     root_matrix = matrix_from_rotvec(root)
     neck = np.swapaxes(root_matrix, -1, -2) @ turn
     lever = neck_joint - neck @ neck_joint
     translation = shift - np.einsum("tij,tj->ti", root_matrix, lever)
-    return root, translation, rotvec_from_matrix(neck)
+    return translation, rotvec_from_matrix(neck)
