@@ -21,6 +21,7 @@ from .api.splat_files import AXES
 from .console import ProgressBar, libraries_silenced, print_event, stoppable
 from .device import DEVICES
 from .jobs import run_job
+from .jobs.work_folder import work_folder
 
 STOPPED = 130
 
@@ -36,9 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(options, error)
         return 2
     except KeyboardInterrupt:
-        print("\nStopped; nothing was left half-written.", file=sys.stderr)
+        print(f"\nStopped; {_left(options)}.", file=sys.stderr)
         return STOPPED
     return 0
+
+
+def _left(options: argparse.Namespace) -> str:
+    """What a stopped command has left."""
+    if options.run is _fit and work_folder(options.output).exists():
+        return "the same command goes on from here, with --restart from the beginning"
+    return "nothing was left half-written"
 
 
 def _complain(options: argparse.Namespace, error: LikenessError) -> None:
@@ -76,6 +84,7 @@ def _add_tracking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fast-matte", action="store_true", help="quicker matte, softer hair")
     parser.add_argument("--focal", type=float, metavar="F", help="focal length / long side")
     parser.add_argument("--max-frames", type=int, metavar="N", help="read no more frames")
+    parser.add_argument("--head", metavar="PATH", help="a head model; see the heads command")
 
 
 def _add_track(commands: Any) -> None:
@@ -103,6 +112,7 @@ def _add_fit(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-seconds", type=float, default=0.0, metavar="S")
     parser.add_argument("--keep-clip", default="", metavar="DIR", help="keep and reuse tracking")
+    parser.add_argument("--restart", action="store_true", help="forget an interrupted fit")
     parser.add_argument("--pictures", default="", metavar="DIR", help="comparison.png and others")
     parser.add_argument("--consent", default="", metavar="NOTE", help="kept in the avatar")
     _add_tracking(parser)
@@ -152,6 +162,7 @@ def _tracking(options: argparse.Namespace) -> dict[str, Any]:
         "fast_matte": options.fast_matte or None,
         "focal_length": options.focal,
         "max_frames": options.max_frames,
+        "head": options.head,
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -185,6 +196,7 @@ def _fit(options: argparse.Namespace) -> None:
                 "max_seconds",
                 "pictures",
                 "consent",
+                "restart",
             )
         },
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import shutil
 import signal
@@ -17,6 +18,8 @@ from .api.errors import LikenessError
 from .api.messages import Message, encode
 
 BAR_CELLS = 24
+PATIENCE_SECONDS = 2.0
+"""A job that says nothing for so long after Ctrl-C is stopped where it stands."""
 
 
 class ProgressBar:
@@ -28,6 +31,9 @@ class ProgressBar:
         self._stage = ""
 
     def __call__(self, event: Message) -> None:
+        if event["event"] == "notice":
+            self.clear()
+            self._stream.write(f"{event['message']}\n")
         if event["event"] != "progress":
             return
         if self._live:
@@ -63,20 +69,26 @@ def print_event(event: Message) -> None:
 
 
 def stoppable(show: Callable[[Message], None]) -> Callable[[Message], None]:
-    """`show`, and an interrupt that always ends the job: also one started in the background, where
-    shells leave the signal ignored, or swallowed by a library, as the next event raises it again.
+    """`show`, and an interrupt that always ends the job: at its next event, where what it keeps is
+    whole, or wherever it is when none comes for a while. That holds in the background too, where
+    shells leave the signal ignored, and where a library has swallowed the exception.
     """
     pressed = threading.Event()
+    impatience = threading.Timer(PATIENCE_SECONDS, _thread.interrupt_main)
+    impatience.daemon = True
 
     def press(_: int, __: FrameType | None) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
         pressed.set()
-        raise KeyboardInterrupt
+        impatience.start()
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, press)
 
     def show_or_stop(event: Message) -> None:
         if pressed.is_set():
+            impatience.cancel()
             raise KeyboardInterrupt
         show(event)
 

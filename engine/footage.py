@@ -6,6 +6,7 @@ alpha channel and each frame's true time. This module knows nothing of heads.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterator
@@ -138,6 +139,18 @@ def open_footage(path: str | Path, masks: str | Path = "") -> Footage:
         has_alpha=stream.has_alpha,
         duration=stream.duration,
     )
+
+
+def footage_digest(path: Path) -> str:
+    """SHA-256 of the bytes of a video, or of a folder's images in order. Raises FootageError."""
+    if not path.exists():
+        raise FootageError(f"{path} does not exist.", "Check the path.")
+    digest = hashlib.sha256()
+    for file in _images_in(path, "images") if path.is_dir() else (path,):
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def _from_images(path: Path, images: tuple[Path, ...], masks: tuple[Path, ...]) -> Footage:

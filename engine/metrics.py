@@ -3,11 +3,8 @@ its own matte, mean of per-frame values (facts A.1, "Evaluation")."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +13,8 @@ import torch
 from .api.baked import BakedAvatar
 from .api.errors import LikenessError
 from .losses import ssim as ssim_batch
+from .perception import perceptual_network
+from .progress import Tick, silent
 from .render import render_performance
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 MOST_TEST_FRAMES = 350
 """The papers hold out the last 350 frames."""
-VGG_WEIGHTS = "vgg16-397923af.pth"
 
 
 def held_out(frames: int, test: str = "15%") -> np.ndarray:
@@ -63,7 +61,9 @@ def on_black(frame: TrackedFrame) -> np.ndarray:
     return frame.image.astype(np.float32) / 255 * alpha
 
 
-def evaluate(baked: BakedAvatar, clip: TrackedClip, frames: np.ndarray) -> dict[str, Any]:
+def evaluate(
+    baked: BakedAvatar, clip: TrackedClip, frames: np.ndarray, tick: Tick = silent
+) -> dict[str, Any]:
     """Mean PSNR (dB) and SSIM of the frames, with every frame's own value for the report.
 
     LPIPS is left out where its weights are not installed; nothing is downloaded.
@@ -76,22 +76,22 @@ def evaluate(baked: BakedAvatar, clip: TrackedClip, frames: np.ndarray) -> dict[
     rows: dict[str, list[float]] = {"psnr": [], "ssim": []}
     if lpips:
         rows["lpips"] = []
-    for index, (rgb, _) in zip(frames, renders, strict=True):
+    for number, (index, (rgb, _)) in enumerate(zip(frames, renders, strict=True), 1):
         image, target = np.clip(rgb, 0, 1), on_black(clip.frame(int(index)))
         rows["psnr"].append(psnr(image, target))
         rows["ssim"].append(ssim(image, target))
         if lpips:
             rows["lpips"].append(lpips(image, target))
+        tick(number / len(frames))
     means = {name: float(np.mean(values)) for name, values in rows.items()}
     return {**means, "frames": len(frames), "per_frame": rows}
 
 
 def _lpips() -> Callable[[np.ndarray, np.ndarray], float] | None:
     """LPIPS-VGG on -1..1 as RGBAvatar reports it, when its package and VGG weights are here."""
-    weights = Path(torch.hub.get_dir()) / "checkpoints" / VGG_WEIGHTS
-    if importlib.util.find_spec("lpips") is None or not weights.exists():
+    network = perceptual_network(torch.device("cpu"))
+    if network is None:
         return None
-    network = importlib.import_module("lpips").LPIPS(net="vgg", verbose=False)
 
     def distance(image: np.ndarray, target: np.ndarray) -> float:
         pair = [

@@ -21,6 +21,11 @@ def silent(fraction: float) -> None:
     """A tick for those who do not listen."""
 
 
+def halves(tick: Tick) -> tuple[Tick, Tick]:
+    """Ticks for two parts of a stage that take about as long."""
+    return lambda fraction: tick(fraction / 2), lambda fraction: tick((1 + fraction) / 2)
+
+
 def unheard(stage: str, fraction: float) -> None:
     """A report to nobody."""
 
@@ -42,6 +47,12 @@ class ProgressEvents:
         self._emit = emit
         self._started = time.monotonic()
         self._stage, self.fraction, self._told = "", 0.0, -EVERY_SECONDS
+        self._skipped = self._skipped_at = 0.0
+
+    def skip_to(self, fraction: float) -> None:
+        """What lies before was done by an earlier run: it says nothing about the time left."""
+        self.fraction = self._skipped = max(self.fraction, fraction)
+        self._skipped_at = time.monotonic() - self._started
 
     def __call__(self, stage: str, fraction: float) -> None:
         now = time.monotonic() - self._started
@@ -49,7 +60,9 @@ class ProgressEvents:
         if stage == self._stage and now - self._told < EVERY_SECONDS:
             return
         self._stage, self._told = stage, now
-        left = now * (1 - self.fraction) / self.fraction if self.fraction > KNOWN_FROM else None
+        made = self.fraction - self._skipped
+        spent = now - self._skipped_at
+        left = spent * (1 - self.fraction) / made if made > KNOWN_FROM else None
         self._emit(
             {
                 "event": "progress",

@@ -53,7 +53,7 @@ class ReconstructRequest:
     """Side of the training images in pixels; 0 keeps the preset's. Footage is cropped to it too."""
     clip: str = ""
     """Folder that keeps the tracked clip, reused when footage and settings are the same. Without
-    it the clip lies beside the output while the fit runs."""
+    it the clip lies beside the output until the fit has succeeded."""
     test_frames: str = "15%"
     """The last frames, a count or a share, never trained on; at most 350."""
     device: str = "auto"
@@ -67,6 +67,8 @@ class ReconstructRequest:
     """Folder for comparison.png, sliders.png and orbit.png; empty for none."""
     consent: str = ""
     """A note on the consent of the person in the footage, kept in the avatar."""
+    restart: bool = False
+    """Forget an interrupted fit; else one with the same output and settings is gone on with."""
 
 
 @dataclass(frozen=True)

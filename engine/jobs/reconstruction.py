@@ -5,11 +5,9 @@ It knows the order of the stages and where files lie; what a stage does is elsew
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
@@ -17,58 +15,82 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import __version__
 from ..api.avatar_file import write_avatar
 from ..api.avatar_rules import MAX_NAME
 from ..api.errors import LikenessError
 from ..api.messages import Message
 from ..api.requests import ReconstructRequest, changed
-from ..api.settings import METHODS, TrackSettings
+from ..api.settings import METHODS
 from ..device import check_device
-from ..progress import ProgressEvents, Report, span
+from ..progress import ProgressEvents, Report, Tick, one_stage, span
 from ..provenance import provenance
 from .previews import Previews
-from .tracking import check_size, clip_warnings, track_clip
+from .source_clip import clip_digest, source_clip
+from .tracking import check_size, clip_warnings
+from .work_folder import CHECKPOINT, work_folder, working_in
 
 if TYPE_CHECKING:
     from ..api.baked import BakedAvatar
     from ..avatar import Avatar
     from ..clip import TrackedClip
+    from ..methods.checkpoints import Checkpoints
+    from ..methods.progress import Progress
 
 SUFFIX = ".likeness"
 TRACKED = 0.35
 """Share of the progress bar that tracking takes, when there is tracking to do."""
 FITTED, BAKED, MEASURED = 0.9, 0.93, 0.98
 """How far the other stages reach on the rest of it."""
+LAST_PREVIEW = 0.95
+"""No preview later in a fit: the avatar itself is near, and a time limit has to be kept."""
 
 
 def reconstruct(request: ReconstructRequest, emit: Callable[[Message], None]) -> dict[str, Any]:
-    """Track if needed, fit, bake, measure, write. Raises LikenessError, also Cancelled."""
+    """Track if needed, fit, bake, measure, write. Raises LikenessError, also Cancelled.
+
+    Interrupted, it leaves a hidden folder beside the output; asked the same again, it goes on.
+    """
     settings = _check(request)
+    with working_in(work_folder(request.output), request.restart) as work:
+        return _reconstruct(request, settings, work, emit)
+
+
+def _reconstruct(
+    request: ReconstructRequest, settings: Any, work: Path, emit: Callable[[Message], None]
+) -> dict[str, Any]:
+    def tell(message: str) -> None:
+        emit({"event": "notice", "message": message})
+
     bar, clock = ProgressEvents(emit), _Clock()
-    with tracked_clip(request, span(bar, 0, TRACKED)) as clip:
-        clock.lap("track")
-        report = span(bar, bar.fraction, 1)
-        from ..metrics import held_out
+    clip = source_clip(request, work, span(bar, 0, TRACKED), tell)
+    clock.lap("track")
+    report = span(bar, bar.fraction, 1)
+    report("Starting the fit", 0.0)
+    _load(request.device)
+    from ..methods.checkpoints import Checkpoints
+    from ..metrics import held_out
 
-        tests = held_out(len(clip), request.test_frames)
-        settings = replace(settings, size=min(settings.size, clip.camera.width))
-        info = _info(request, settings, clip)
-        previews = Previews(request.preview, clip, info, emit)
-        avatar = _fit(request, settings, clip, tests, span(report, 0, FITTED), previews)
-        clock.lap("fit")
-        report("Baking", FITTED)
-        from ..bake import bake
-
-        baked = bake(avatar, clip, info, tests)
-        clock.lap("bake")
-        report("Measuring on held-out frames", BAKED)
-        baked.info["metrics"] = _measure(baked, clip, tests)
-        clock.lap("measure")
-        report("Writing", MEASURED)
-        baked.info["seconds"] = clock.laps
-        pictures = _draw(request.pictures, baked, clip, tests)
-        write_avatar(request.output, baked)
-        warnings = clip_warnings(clip)
+    tests = held_out(len(clip), request.test_frames)
+    settings = replace(settings, size=min(settings.size, clip.camera.width))
+    info = _info(request, settings, clip)
+    previews = Previews(request.preview, clip, info, emit)
+    checkpoints = Checkpoints(work / CHECKPOINT, _identity(request, settings, clip, tests), tell)
+    clock.lap("load")
+    fitting = span(report, 0, FITTED)
+    steps = _steps(request, settings, clip, tests, checkpoints, fitting)
+    avatar = _fit(steps, fitting, bar, previews)
+    clock.lap("fit")
+    previews.offer(avatar)
+    baked = _bake(avatar, clip, info, tests, one_stage(report, "Baking", FITTED, BAKED))
+    clock.lap("bake")
+    measuring = one_stage(report, "Measuring on held-out frames", BAKED, MEASURED)
+    baked.info["metrics"] = _measure(baked, clip, tests, measuring)
+    clock.lap("measure")
+    baked.info["seconds"] = clock.laps
+    pictures = _draw(request.pictures, baked, clip, tests, span(report, MEASURED, 1))
+    report("Writing", 1.0)
+    write_avatar(request.output, baked)
     return {
         "path": request.output,
         "gaussians": baked.count,
@@ -76,7 +98,7 @@ def reconstruct(request: ReconstructRequest, emit: Callable[[Message], None]) ->
         "metrics": baked.info["metrics"],
         "bake_error": baked.info["bake_error"],
         "seconds": clock.laps,
-        "warnings": warnings,
+        "warnings": clip_warnings(clip),
         "pictures": pictures,
     }
 
@@ -108,47 +130,6 @@ def _known(names: Any) -> str:
     return f"Known: {', '.join(names)}."
 
 
-@contextmanager
-def tracked_clip(request: ReconstructRequest, report: Report) -> Iterator[TrackedClip]:
-    """The clip to fit. One that nobody asked to keep is removed at the end."""
-    from ..clip import TrackedClip, is_clip
-
-    source = Path(request.source)
-    if is_clip(source):
-        yield TrackedClip.load(source)
-        return
-    settings = changed(TrackSettings(), request.track)
-    if request.size:
-        settings = replace(settings, size=request.size)
-    if request.clip:
-        kept = Path(request.clip)
-        reusable = is_clip(kept) and _is_current(kept, source, settings)
-        yield TrackedClip.load(kept) if reusable else track_clip(source, kept, settings, report)
-        return
-    output = Path(request.output).absolute()
-    work = Path(tempfile.mkdtemp(prefix=f".{output.stem}-", dir=output.parent))
-    try:
-        yield track_clip(source, work / "clip", settings, report)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _is_current(kept: Path, source: Path, settings: TrackSettings) -> bool:
-    """Whether a kept clip was made from this footage, unchanged since, with these settings."""
-    from ..clip import TrackedClip
-
-    try:
-        info = TrackedClip.load(kept).info
-    except LikenessError:
-        return False  # damaged: tracked again
-    newest = max((path.stat().st_mtime for path in (source, *source.glob("*"))), default=0.0)
-    return (
-        info.get("source", {}).get("name") == source.name
-        and info.get("settings") == asdict(settings)
-        and newest <= (kept / "clip.json").stat().st_mtime
-    )
-
-
 def _info(request: ReconstructRequest, settings: Any, clip: TrackedClip) -> dict[str, Any]:
     stem = Path(request.output).stem[:MAX_NAME]
     return {
@@ -162,47 +143,96 @@ def _info(request: ReconstructRequest, settings: Any, clip: TrackedClip) -> dict
     }
 
 
-def _fit(
+def _load(device: str) -> None:
+    """What takes seconds and has nothing to do with the footage: libraries, compiled kernels."""
+    from ..device import torch_device
+    from ..rasterize import warm_up
+
+    if torch_device(device).type == "cpu":
+        warm_up()
+
+
+def _identity(
+    request: ReconstructRequest, settings: Any, clip: TrackedClip, tests: np.ndarray
+) -> dict[str, Any]:
+    """All that makes a fit what it is, in words: only one with the same is gone on with. A device
+    is not part of it."""
+    return {
+        "version of Likeness": __version__,
+        "footage": clip_digest(clip),
+        "method": request.method,
+        "settings": asdict(settings),
+        "held-out frames": len(tests),
+        "seed": request.seed,
+        "time limit": request.max_seconds,
+    }
+
+
+def _steps(
     request: ReconstructRequest,
     settings: Any,
     clip: TrackedClip,
     tests: np.ndarray,
+    checkpoints: Checkpoints,
     report: Report,
-    previews: Previews,
-) -> Avatar:
-    """Run the method to its end, or until Cancelled comes out of the report."""
-    report("Starting the fit", 0.0)
+) -> Generator[Progress, None, None]:
+    """The method at work; nothing is done before the first step is asked for."""
     module = import_module(f"..methods.{METHODS[request.method].module}", __package__)
-    steps = module.reconstruct(
+    return module.reconstruct(
         clip,
         settings,
         device=request.device,
         seed=request.seed,
         train_frames=np.setdiff1d(np.arange(len(clip)), tests),
         max_seconds=request.max_seconds or None,
+        checkpoints=checkpoints,
+        report=lambda stage, done: report(f"Fitting: {stage}", done),
     )
-    started = time.monotonic()
+
+
+def _fit(
+    steps: Generator[Progress, None, None], report: Report, bar: ProgressEvents, previews: Previews
+) -> Avatar:
+    """Run the method to its end, or until Cancelled comes out of the report."""
+    from ..methods.progress import LEARNED, STARTED
+
+    learning = span(report, STARTED, LEARNED)
     with closing(steps):
-        for progress in steps:
+        for number, progress in enumerate(steps):
             done = progress.step / max(progress.total, 1)
-            if request.max_seconds:
-                done = max(done, (time.monotonic() - started) / request.max_seconds)
             words = f"Fitting: {progress.stage}"
-            report(f"{words}, {progress.psnr:.1f} dB" if progress.psnr else words, done)
-            previews.offer(progress.avatar)
+            learning(f"{words}, {progress.psnr:.1f} dB" if progress.psnr else words, done)
+            if number == 0 and progress.step:  # an earlier run came so far
+                bar.skip_to(bar.fraction)
+            if done < LAST_PREVIEW:
+                previews.offer(progress.avatar)
     return progress.avatar
 
 
-def _measure(baked: BakedAvatar, clip: TrackedClip, tests: np.ndarray) -> dict[str, float]:
+def _bake(
+    avatar: Avatar, clip: TrackedClip, info: dict[str, Any], tests: np.ndarray, tick: Tick
+) -> BakedAvatar:
+    from ..bake import bake
+
+    tick(0.0)
+    return bake(avatar, clip, info, tests, tick=tick)
+
+
+def _measure(
+    baked: BakedAvatar, clip: TrackedClip, tests: np.ndarray, tick: Tick
+) -> dict[str, float]:
     """Mean metrics of the held-out frames, without the per-frame rows."""
     from ..metrics import evaluate
 
-    found = evaluate(baked, clip, tests)
+    tick(0.0)
+    found = evaluate(baked, clip, tests, tick)
     # An identical image has infinite PSNR, which JSON cannot hold.
     return {k: round(min(float(v), 200.0), 4) for k, v in found.items() if k != "per_frame"}
 
 
-def _draw(folder: str, baked: BakedAvatar, clip: TrackedClip, tests: np.ndarray) -> list[str]:
+def _draw(
+    folder: str, baked: BakedAvatar, clip: TrackedClip, tests: np.ndarray, report: Report
+) -> list[str]:
     """Write the pictures a fit is judged by; their paths."""
     if not folder:
         return []
@@ -212,8 +242,11 @@ def _draw(folder: str, baked: BakedAvatar, clip: TrackedClip, tests: np.ndarray)
     directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / f"{name}.png" for name in ("comparison", "sliders", "orbit")]
     shown = tests if len(tests) else np.arange(len(clip))
+    report("Drawing the comparison", 0.0)
     write_comparison(paths[0], baked, clip, shown.tolist())
+    report("Drawing the sliders", 0.3)
     write_sliders(paths[1], baked)
+    report("Drawing other views", 0.7)
     write_orbit(paths[2], baked)
     return [str(path) for path in paths]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,17 +18,20 @@ from engine.api.messages import Message
 from engine.api.requests import ReconstructRequest
 from engine.api.settings import TrackSettings
 from engine.clip import TrackedClip, frame_path, write_clip
+from engine.footage import footage_digest
 from engine.imaging import write_png
 from engine.jobs import run_job
 from engine.jobs.previews import LEAST_SECONDS, Previews
-from engine.jobs.reconstruction import tracked_clip
+from engine.jobs.source_clip import source_clip
 from engine.metrics import evaluate
 from tests.engine.ellipsoid import EllipsoidClip
 
 SETTINGS = {"uv_size": 32, "blendshapes": 4, "images": 120, "base_only_images": 40}
 
 
-def write_ellipsoid(directory: Path, settings: dict[str, Any] | None = None) -> TrackedClip:
+def write_ellipsoid(
+    directory: Path, settings: dict[str, Any] | None = None, digest: str = "ab" * 32
+) -> TrackedClip:
     """The ellipsoid as a tracked clip on disk, as if tracked from anna.mp4."""
     made = EllipsoidClip(frames=40, size=64)
     (directory / "frames").mkdir(parents=True)
@@ -35,7 +39,7 @@ def write_ellipsoid(directory: Path, settings: dict[str, Any] | None = None) -> 
         frame = made.frame(index)
         write_png(frame_path(directory, index), np.dstack([frame.image, frame.alpha]))
     info = {
-        "source": {"name": "anna.mp4", "sha256": "ab" * 32, "crop": [0, 0, 64]},
+        "source": {"name": "anna.mp4", "sha256": digest, "crop": [0, 0, 64]},
         "settings": settings or {},
         "quality": {"warnings": ["the clip is short"]},
     }
@@ -139,14 +143,17 @@ def test_previews_keep_to_their_share_of_the_time(
     assert gaps.min() >= max(LEAST_SECONDS, 2.0 / 0.05)
 
 
-def test_cancel_in_the_middle_of_a_fit_leaves_nothing(clip: TrackedClip, tmp_path: Path) -> None:
+def test_cancel_in_the_middle_of_a_fit_leaves_only_what_it_goes_on_from(
+    clip: TrackedClip, tmp_path: Path
+) -> None:
     def stop(event: Message) -> None:
         if event["event"] == "progress" and "Blendshapes" in event["stage"]:
             raise Cancelled("Cancelled.")
 
     with pytest.raises(Cancelled):
         run(clip.directory, tmp_path / "anna.likeness", stop)
-    assert list(tmp_path.iterdir()) == []
+    names = sorted(path.name for path in tmp_path.rglob("*"))
+    assert names == [".anna.unfinished", "checkpoint.npz", "lock"]
 
 
 @pytest.fixture
@@ -156,45 +163,58 @@ def tracked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     def track_clip(source: Path, output: Path, settings: TrackSettings, report: Any) -> TrackedClip:
         asked.append(Path(output))
-        return write_ellipsoid(Path(output), asdict(settings))
+        shutil.rmtree(output, ignore_errors=True)
+        return write_ellipsoid(Path(output), asdict(settings), footage_digest(source))
 
-    monkeypatch.setattr("engine.jobs.reconstruction.track_clip", track_clip)
+    monkeypatch.setattr("engine.jobs.source_clip.track_clip", track_clip)
     return asked
 
 
-def test_a_clip_nobody_asked_to_keep_is_removed(tracked: list[Path], tmp_path: Path) -> None:
-    request = ReconstructRequest(str(tmp_path / "anna.mp4"), str(tmp_path / "anna.likeness"))
-    with tracked_clip(request, lambda stage, fraction: None) as clip:
-        assert clip.frame(3).image.any()
-    assert len(tracked) == 1
-    assert list(tmp_path.iterdir()) == []
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    path = tmp_path / "anna.mp4"
+    path.write_bytes(b"filmed on Monday")
+    return path
 
 
-def test_a_kept_clip_is_reused_until_footage_or_settings_change(
-    tracked: list[Path], tmp_path: Path
+def clip_of(footage: Path, work: Path, **more: Any) -> list[str]:
+    """Ask for the clip of the footage; what is told about an earlier one."""
+    told: list[str] = []
+    request = ReconstructRequest(str(footage), str(footage.with_suffix(".likeness")), **more)
+    assert len(source_clip(request, work, lambda stage, fraction: None, told.append)) == 40
+    return told
+
+
+def test_tracking_is_not_repeated_for_a_fit_that_goes_on(
+    tracked: list[Path], footage: Path, tmp_path: Path
 ) -> None:
-    footage, kept = tmp_path / "anna.mp4", tmp_path / "kept"
-    footage.touch()
+    assert clip_of(footage, tmp_path / "work") == []
+    assert clip_of(footage, tmp_path / "work") == []
+    assert tracked == [tmp_path / "work" / "clip"]
 
-    def fit(**track: Any) -> int:
-        before = len(tracked)
-        request = ReconstructRequest(
-            str(footage), str(tmp_path / "a.likeness"), clip=str(kept), track=track
-        )
-        with tracked_clip(request, lambda stage, fraction: None) as clip:
-            assert len(clip) == 40
-        return len(tracked) - before
 
-    assert fit() == 1
-    assert fit() == 0
-    newer = (kept / "clip.json").stat().st_mtime + 5
-    os.utime(footage, (newer, newer))
-    with pytest.raises(FileExistsError):  # the stand-in cannot write over a clip: it was asked to
-        fit()
-    os.utime(footage, (newer - 100, newer - 100))
-    assert fit() == 0
-    with pytest.raises(FileExistsError):
-        fit(fast_matte=True)
+@pytest.mark.parametrize("kept", ["", "kept"])
+def test_an_earlier_clip_is_used_until_footage_or_settings_change(
+    tracked: list[Path], footage: Path, tmp_path: Path, kept: str
+) -> None:
+    clip = str(tmp_path / kept) if kept else ""
+    work = tmp_path / "work"
+    clip_of(footage, work, clip=clip)
+    os.utime(footage, (1e9, 1e9))  # a copy of a file is the same footage
+    assert clip_of(footage, work, clip=clip) == []
+    assert "other settings" in clip_of(footage, work, clip=clip, track={"fast_matte": True})[0]
+    footage.write_bytes(b"filmed on Tuesday")
+    assert "other footage" in clip_of(footage, work, clip=clip, track={"fast_matte": True})[0]
+    assert len(tracked) == 3
+
+
+def test_a_damaged_clip_is_tracked_again(
+    tracked: list[Path], footage: Path, tmp_path: Path
+) -> None:
+    clip_of(footage, tmp_path)
+    (tmp_path / "clip" / "tracking.npz").write_bytes(b"PK cut short")
+    assert "damaged" in clip_of(footage, tmp_path)[0]
+    assert len(tracked) == 2
 
 
 @pytest.mark.parametrize(
