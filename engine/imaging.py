@@ -77,6 +77,22 @@ def crop_square(
     return np.ascontiguousarray(piece) if side == size else resize(piece, size, size)
 
 
+def warp(
+    image: np.ndarray, homography: np.ndarray, size: int, outside: int | None = None
+) -> np.ndarray:
+    """The square of `size` pixels whose pixel p shows the image at homography @ p.
+
+    Pixel centres are at half integers. Beyond the image as in crop_square.
+    """
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    whole = np.linalg.inv(half) @ homography @ half  # cv2 has pixel centres at integers
+    kind = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
+    return cv2.warpPerspective(
+        image, whole, (size, size), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=kind, borderValue=[outside or 0] * 4,
+    )  # fmt: skip
+
+
 def box_blur(image: np.ndarray, radius: int) -> np.ndarray:
     """Mean over a (2 radius + 1) square, float32."""
     return cv2.blur(image, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REPLICATE)

@@ -23,6 +23,8 @@ class TrackSettings:
     """Folder of mask images that replace the matting, one per frame, in name order."""
     max_frames: int = 0
     """Read no more than this many frames; 0 reads all."""
+    head: str = ""
+    """Path of a head model (a file or folder that `heads` can read); empty: the built-in head."""
 
 
 @dataclass(frozen=True)

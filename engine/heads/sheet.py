@@ -119,8 +119,10 @@ def _palette(head: HeadModel) -> np.ndarray:
     return palette
 
 
-def labelled(picture: np.ndarray, name: str) -> np.ndarray:
+def labelled(
+    picture: np.ndarray, name: str, ink: tuple[int, int, int] = (20, 20, 20)
+) -> np.ndarray:
     """The picture with a name in its corner."""
     image = Image.fromarray(picture)
-    ImageDraw.Draw(image).text((6, picture.shape[0] - 22), name, fill=(20, 20, 20), font_size=15)
+    ImageDraw.Draw(image).text((6, picture.shape[0] - 22), name, fill=ink, font_size=15)
     return np.asarray(image)

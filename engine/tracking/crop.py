@@ -11,6 +11,7 @@ from ..api.errors import TrackingError
 from ..footage import FootageFrame
 from ..imaging import crop_square, resize
 from .detectors import face_detector, landmarker
+from .survey import Survey, Surveyor
 
 # The coarse pass looks at frames no larger than this; the networks see 192 px in the end.
 COARSE_SIDE = 720
@@ -59,13 +60,13 @@ class HeadCrop:
 
 def find_head(
     frames: Iterable[FootageFrame], count: int, advance: Callable[[float], None]
-) -> tuple[HeadCrop, int]:
-    """The head's square over all frames, and how many frames there are.
+) -> tuple[HeadCrop, Survey]:
+    """The head's square over all frames, and what else was noticed in them.
 
     Raises TrackingError when there is no face, or two.
     """
     boxes: list[np.ndarray] = []
-    counted = rivals = 0
+    surveyor = Surveyor()
     width = height = 0
     with landmarker(single_images=False) as find, face_detector() as detect:
         for index, frame in enumerate(frames):
@@ -77,23 +78,20 @@ def find_head(
             faces = np.zeros((0, 4), np.float32)
             if index % COUNT_EVERY == 0 or points is None:
                 faces = detect(small)
-            if index % COUNT_EVERY == 0:
-                counted += 1
-                rivals += has_rival(faces)
-            boxes.append(_head_box(points, faces) / scale)
+            box = _head_box(points, faces)
+            counted = faces if index % COUNT_EVERY == 0 else None
+            surveyor.see(frame.rgb, small, points, box, counted)
+            boxes.append(box / scale)
             advance((index + 1) / count)
-    if rivals > max(RIVAL_SHARE * counted, 0.5):
+    survey = surveyor.survey()
+    rivals = sum(share > RIVAL_SIZE for share in survey.second_face)
+    if rivals > max(RIVAL_SHARE * len(survey.second_face), 0.5):
         raise TrackingError(
-            f"Two faces are in the footage ({rivals} of {counted} frames looked at).",
+            f"Two faces are in the footage ({rivals} of {len(survey.second_face)} frames looked "
+            "at).",
             "Crop the video so that one person is in it.",
         )
-    return head_square(np.array(boxes), width, height), len(boxes)
-
-
-def has_rival(faces: np.ndarray) -> bool:
-    """Whether the second of face boxes [N, 4], largest first, is nearly as large as the first."""
-    sides = faces[:, 2] - faces[:, 0]
-    return len(faces) > 1 and bool(sides[1] > RIVAL_SIZE * sides[0])
+    return head_square(np.array(boxes), width, height), survey
 
 
 def _head_box(points: np.ndarray | None, faces: np.ndarray) -> np.ndarray:

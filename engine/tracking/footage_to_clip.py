@@ -1,13 +1,15 @@
-"""The tracking stage from end to end: footage in, the folder of a tracked clip out."""
+"""The tracking stage from end to end: footage in, the folder of a tracked clip out.
+
+Several clips of one person become one: their frames follow one another, seen as if by one camera.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,182 +19,226 @@ from ..api.errors import FootageError, TrackingError
 from ..api.head import HeadModel
 from ..api.settings import TrackSettings
 from ..clip import Camera, TrackedClip, frame_path, is_clip, write_clip
-from ..footage import Footage, open_footage
+from ..footage import Footage, footage_digest, open_footage
 from ..imaging import write_png
 from .crop import HeadCrop, find_head
 from .detectors import landmark_passes, person_segmenter
+from .head_crops import HeadCrops
 from .matting import foreground, mattes, steady, trimap
-from .performance import Performance, bridge_lost, solve_performance
+from .performance import solve_performance
 from .pose import VIEWMAT
+from .quality import Evidence, Filmed, quality_report
+from .report import write_report
+from .sharpness import sharpness
+from .survey import Survey
+from .takes import Take, bridge_lost
+from .views import TurnedCrop, one_view
 
 MIN_FRAMES = 10
 Report = Callable[[str, float], None]
 
 
+@dataclass(frozen=True)
+class _Shot:
+    """One clip of the footage and where its frames lie among all."""
+
+    footage: Footage
+    survey: Survey
+    crop: HeadCrop
+    view: HeadCrop | TurnedCrop
+    frames: slice
+
+
 def track(
-    path: str | Path,
+    paths: str | Path | Sequence[str | Path],
     directory: str | Path,
     settings: TrackSettings | None = None,
     progress: Report | None = None,
 ) -> TrackedClip:
-    """Track the one head in the footage at `path` and write a tracked clip to `directory`.
+    """Track the one head in the footage at `paths` and write a tracked clip to `directory`.
 
-    `progress(stage, fraction)` may raise Cancelled; nothing half-written is left then, and an
-    earlier clip in `directory` stays until the new one is whole. Raises FootageError and
-    TrackingError.
+    Several paths are clips of one person. `progress(stage, fraction)` may raise Cancelled; nothing
+    half-written is left then, and an earlier clip in `directory` stays until the new one is whole.
+    Raises FootageError and TrackingError.
     """
     settings = settings or TrackSettings()
     report: Report = progress or (lambda stage, fraction: None)
     directory = Path(directory).absolute()
     _check_target(directory)
-    footage = open_footage(path, settings.masks)
+    paths = [paths] if isinstance(paths, str | Path) else list(paths)
+    if settings.masks and len(paths) > 1:
+        raise FootageError("Masks go with one clip.", "Track the clips one by one.")
+    footages = [open_footage(path, settings.masks) for path in paths]
     directory.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
-        _track_into(work, footage, settings, report)
+        _track_into(work, footages, settings, report)
         _replace(directory, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return TrackedClip.load(directory)
 
 
-def _track_into(work: Path, footage: Footage, settings: TrackSettings, report: Report) -> None:
-    limit = settings.max_frames
-    expected = min(footage.count, limit) if limit else footage.count
-    crop, count = find_head(
-        footage.frames(limit), expected, lambda f: report("finding the head", min(f, 1.0))
-    )
-    if count < MIN_FRAMES and not footage.is_image:
-        raise FootageError(
-            f"{footage.path.name} has only {count} frames.",
-            "Give at least ten seconds of video, or a single image.",
-        )
-    crops, times = _read_crops(work, footage, crop, count, settings, report)
+def _track_into(
+    work: Path, footages: Sequence[Footage], settings: TrackSettings, report: Report
+) -> None:
+    head = _head(settings.head)  # first, so that a bad one is told before the work
+    shots, K = _shots(footages, settings, report)
+    count = shots[-1].frames.stop
+    with_alpha = all(shot.footage.has_alpha or shot.footage.masks for shot in shots)
+    crops = HeadCrops(work, count, settings.size, with_alpha)
     try:
-        landmarks, disagreement = landmark_passes(crops.images, lambda f: report("landmarks", f))
-        K = crop.intrinsics(settings.focal_length, settings.size)
-        fps = (count - 1) / times[-1] if count > 1 else footage.fps
-        performance = solve_performance(
-            _builtin_head(), crops.images, landmarks, disagreement, K, fps, report
-        )
-        _write_frames(work, crops, crop, landmarks, settings, report)
+        times, takes = _takes(shots, crops, report)
+        performance = solve_performance(head, takes, K, report)
+        sharp = np.concatenate([sharpness(take.images, take.landmarks) for take in takes])
+        _write_frames(work, shots, crops, takes, settings, report)
     finally:
         crops.remove()
-    clip = _clip(work, footage, settings, performance, K, times, fps, landmarks, crop)
+    landmarks = np.concatenate([take.landmarks for take in takes])[..., :2].astype(np.float32)
+    evidence = Evidence(
+        shots=[Filmed(shot.survey, shot.crop.side, shot.footage.is_image) for shot in shots],
+        errors=performance.errors,
+        confidence=performance.confidence,
+        params=performance.params,
+        expression_names=performance.head.expression_names,
+        sharpness=sharp,
+        times=times,
+        size=settings.size,
+    )
+    info = {
+        "source": _source(shots),
+        "settings": asdict(settings),
+        "quality": quality_report(evidence),
+    }
+    camera = Camera(VIEWMAT, K, settings.size, settings.size)
+    fps = _frames_per_second(shots, takes)
+    clip = TrackedClip(
+        work, info, camera, fps, performance.params, times, performance.confidence, landmarks
+    )
     write_clip(clip, performance.head)
+    write_report(TrackedClip.load(work))
 
 
-def _builtin_head() -> HeadModel:
+def _shots(
+    footages: Sequence[Footage], settings: TrackSettings, report: Report
+) -> tuple[list[_Shot], np.ndarray]:
+    """Where the head is in each clip, and the camera matrix that all views share."""
+    limit = settings.max_frames
+    found: list[tuple[HeadCrop, Survey]] = []
+    for number, footage in enumerate(footages):
+        expected = min(footage.count, limit) if limit else footage.count
+
+        def advance(share: float, number: int = number) -> None:
+            report("finding the head", (number + min(share, 1.0)) / len(footages))
+
+        crop, survey = find_head(footage.frames(limit), expected, advance)
+        if len(survey) < MIN_FRAMES and not footage.is_image:
+            raise FootageError(
+                f"{footage.path.name} has only {len(survey)} frames.",
+                "Give at least ten seconds of video, or a single image.",
+            )
+        found.append((crop, survey))
+    views, K = one_view([crop for crop, _ in found], settings.focal_length, settings.size)
+    ends = np.cumsum([len(survey) for _, survey in found])
+    return [
+        _Shot(footage, survey, crop, view, slice(int(end) - len(survey), int(end)))
+        for footage, (crop, survey), view, end in zip(footages, found, views, ends, strict=True)
+    ], K
+
+
+def _takes(
+    shots: Sequence[_Shot], crops: HeadCrops, report: Report
+) -> tuple[np.ndarray, list[Take]]:
+    """Times [T] of all frames, a clip's after those before it, and each clip's landmarks."""
+    total, start = shots[-1].frames.stop, 0.0
+    times, takes = np.zeros(total), []
+    for shot in shots:
+        own = crops.fill(
+            shot.frames, shot.footage, shot.view, lambda i: report("cropping", (i + 1) / total)
+        )
+        fps = (len(own) - 1) / own[-1] if len(own) > 1 else shot.footage.fps
+        times[shot.frames] = start + own
+        start += own[-1] + 1 / fps
+        images = crops.images[shot.frames]
+        low, share = shot.frames.start / total, len(own) / total
+
+        def advance(done: float, low: float = low, share: float = share) -> None:
+            report("landmarks", low + share * done)
+
+        landmarks, disagreement = landmark_passes(images, advance)
+        if not np.isfinite(disagreement).any():
+            raise TrackingError(
+                f"No face can be followed in {shot.footage.path.name}.",
+                "The face should fill a good part of the picture and look towards the camera.",
+            )
+        takes.append(Take(images, landmarks, disagreement, fps))
+    return times, takes
+
+
+def _head(path: str) -> HeadModel:
+    """The head at `path`, the built-in one for an empty path. Raises HeadError."""
+    if path:
+        from ..heads.sources import read_any_head
+
+        return read_any_head(path)
     from ..heads.builtin import builtin_head
 
     return builtin_head()
 
 
-class _Crops:
-    """The head crops on disk while tracking: memory stays small for long footage."""
-
-    def __init__(self, work: Path, count: int, size: int, with_alpha: bool) -> None:
-        self._paths = [work / "crops.raw"] + ([work / "alphas.raw"] if with_alpha else [])
-        shape = (count, size, size)
-        self.images = np.memmap(self._paths[0], np.uint8, "w+", shape=(*shape, 3))
-        self.alphas = np.memmap(self._paths[1], np.uint8, "w+", shape=shape) if with_alpha else None
-
-    def remove(self) -> None:
-        """Delete the files; the arrays are gone with them."""
-        del self.images, self.alphas  # Windows keeps a mapped file
-        for path in self._paths:
-            path.unlink(missing_ok=True)
-
-
-def _read_crops(
-    work: Path,
-    footage: Footage,
-    crop: HeadCrop,
-    count: int,
-    settings: TrackSettings,
-    report: Report,
-) -> tuple[_Crops, np.ndarray]:
-    with_alpha = footage.has_alpha or bool(footage.masks)
-    crops = _Crops(work, count, settings.size, with_alpha)
-    times = np.zeros(count)
-    for index, frame in enumerate(footage.frames(count)):
-        times[index] = frame.time
-        crops.images[index] = crop.image(frame.rgb, settings.size)
-        if crops.alphas is not None and frame.alpha is not None:
-            crops.alphas[index] = crop.image(frame.alpha, settings.size, outside=0)
-        report("cropping", (index + 1) / count)
-    return crops, times
+def _frames_per_second(shots: Sequence[_Shot], takes: Sequence[Take]) -> float:
+    """The rate at which all frames take as long as they do in their clips."""
+    return sum(len(s.survey) for s in shots) / sum(len(t.images) / t.fps for t in takes)
 
 
 def _write_frames(
     work: Path,
-    crops: _Crops,
-    crop: HeadCrop,
-    landmarks: np.ndarray,
+    shots: Sequence[_Shot],
+    crops: HeadCrops,
+    takes: Sequence[Take],
     settings: TrackSettings,
     report: Report,
 ) -> None:
     (work / "frames").mkdir()
-    inside = crop.inside(settings.size)
-    for index, alpha in enumerate(_alphas(crops, landmarks, settings)):
-        alpha = alpha * inside
-        color = foreground(crops.images[index], alpha)
-        matte = (alpha * 255).round().astype(np.uint8)
-        write_png(frame_path(work, index), np.dstack([color, matte]))
-        report("matting", (index + 1) / len(crops.images))
+    for shot, take in zip(shots, takes, strict=True):
+        inside = shot.view.inside(settings.size)
+        own = None if crops.alphas is None else crops.alphas[shot.frames]
+        for index, alpha in enumerate(_alphas(take, own, settings), shot.frames.start):
+            alpha = alpha * inside
+            color = foreground(crops.images[index], alpha)
+            matte = (alpha * 255).round().astype(np.uint8)
+            write_png(frame_path(work, index), np.dstack([color, matte]))
+            report("matting", (index + 1) / len(crops.images))
 
 
-def _alphas(crops: _Crops, landmarks: np.ndarray, settings: TrackSettings) -> Iterator[np.ndarray]:
+def _alphas(take: Take, own: np.ndarray | None, settings: TrackSettings) -> Iterator[np.ndarray]:
     """Alpha [H, W] float32 of every crop: the footage's own, else matted."""
-    if crops.alphas is not None:
-        yield from (alpha.astype(np.float32) / 255 for alpha in crops.alphas)
+    if own is not None:
+        yield from (alpha.astype(np.float32) / 255 for alpha in own)
         return
     with person_segmenter() as segment:
-        masks = (segment(np.ascontiguousarray(image)) for image in crops.images)
+        masks = (segment(np.ascontiguousarray(image)) for image in take.images)
         if settings.fast_matte:
             yield from masks
             return
-        faces = bridge_lost(landmarks)[:, :468, :2]
+        faces = bridge_lost(take.landmarks)[:, :468, :2]
         trimaps = (trimap(mask, face) for mask, face in zip(masks, faces, strict=True))
-        yield from steady(mattes(crops.images, trimaps))
+        yield from steady(mattes(take.images, trimaps))
 
 
-def _clip(
-    work: Path,
-    footage: Footage,
-    settings: TrackSettings,
-    performance: Performance,
-    K: np.ndarray,
-    times: np.ndarray,
-    fps: float,
-    landmarks: np.ndarray,
-    crop: HeadCrop,
-) -> TrackedClip:
-    info: dict[str, Any] = {
-        "source": {
-            "name": footage.path.name,
-            "sha256": _digest(footage),
-            "frame_size": list(footage.size),
-            "crop": [crop.left, crop.top, crop.side],
-        },
-        "settings": asdict(settings),
-        "quality": performance.quality,
-    }
-    camera = Camera(VIEWMAT, K, settings.size, settings.size)
-    return TrackedClip(
-        work, info, camera, fps, performance.params, times, performance.confidence,
-        landmarks[..., :2].astype(np.float32),
-    )  # fmt: skip
-
-
-def _digest(footage: Footage) -> str:
-    """SHA-256 of the footage's bytes, for an avatar's provenance."""
-    digest = hashlib.sha256()
-    for path in footage.images or (footage.path,):
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+def _source(shots: Sequence[_Shot]) -> dict[str, Any]:
+    """Where the clip comes from: the first file as it always was, and each one with its frames."""
+    files = [
+        {
+            "name": shot.footage.path.name,
+            "sha256": footage_digest(shot.footage.path),
+            "frame_size": list(shot.footage.size),
+            "crop": [shot.crop.left, shot.crop.top, shot.crop.side],
+            "frames": [shot.frames.start, shot.frames.stop],
+        }
+        for shot in shots
+    ]
+    return {**files[0], "files": files}
 
 
 def _check_target(directory: Path) -> None:

@@ -2,100 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..api.head import HeadModel, HeadParams
 from .flow import SPANS, refine_by_flow
-from .gaze import (
-    eye_rotations,
-    eyeballs,
-    gaze_angles,
-    look_coefficients,
-    open_share,
-    steady_gaze,
-)
+from .gaze import eye_rotations
 from .landmark_model import LandmarkModel, landmark_model
 from .personal import calibrate_blinks, personal_expressions
-from .pose import Observations, Poses, first_poses, split_neck
-from .quality import quality_report
+from .pose import Observations, Poses, split_neck
 from .solve import (
     SHAPE_FRAMES,
-    facing_weights,
     reprojection_errors,
-    rigid_only,
     solve_expression,
     solve_frames,
     solve_shape,
 )
 from .spread import spread_offset
+from .takes import Gaze, Stretch, Take, all_looks, all_seen, stretches
 
-# Passes that disagree by this share of the face's height are not to be trusted.
-DISAGREEMENT = 0.03
 PERSONAL_ROUNDS = 2
-FOREHEAD, CHIN = 10, 152
+Report = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class Performance:
-    """The tracked person: a personalised head and T frames of it."""
+    """The tracked person: a personalised head and T frames of it, one take after the other."""
 
     head: HeadModel
     params: HeadParams
     confidence: np.ndarray  # [T]
-    quality: dict[str, Any]
+    errors: np.ndarray  # [T, M] pixels between landmarks and the posed head
 
 
 def solve_performance(
-    head: HeadModel,
-    images: np.ndarray,
-    landmarks: np.ndarray,
-    disagreement: np.ndarray,
-    K: np.ndarray,
-    fps: float,
-    report: Callable[[str, float], None],
+    head: HeadModel, takes: Sequence[Take], K: np.ndarray, report: Report
 ) -> Performance:
-    """The person in head crops [T, H, W, 3] with landmarks [T, 478, 3] (NaN where lost)."""
-    confidence = _confidence(landmarks, disagreement)
-    points = bridge_lost(landmarks)
-    opened = open_share(points)
+    """The person in takes that share the camera matrix `K`: one identity and one expression basis
+    for all of them, poses and expressions for each."""
     fixed = np.array([name.startswith("eyeLook") for name in head.expression_names])
-
     model = landmark_model(head)
-    seen = _observe(model, points, confidence, K)
+    parts = stretches(model, takes, K)
+    confidence = np.concatenate([part.confidence for part in parts])
+    seen, looks = all_seen(parts), all_looks(parts)
     chosen = _spread_frames(confidence)
-    look = _gaze_of(head, points[chosen], opened[chosen], K, fps)
-    person = _solve_person(head, model, seen.at(chosen), fixed, look, report)
+    gaze = looks.at(chosen).gaze_of(head, K)
+    person = _solve_person(head, model, seen.at(chosen), fixed, gaze, report)
 
-    model = landmark_model(person)
     report("solving the motion", 0.0)
-    gaze = _gaze_of(person, points, opened, K, fps)
-    poses, expression = solve_frames(model, seen, fixed, gaze, fps)
-    if len(points) > max(SPANS):
-        poses = refine_by_flow(
-            images, model, poses, expression, seen, lambda f: report("solving the motion", f)
-        )
-    for _ in range(PERSONAL_ROUNDS if len(points) > 1 else 0):
-        expression = solve_expression(model, poses, expression, seen, fixed, gaze, fps)
+    poses, expression = _solve_motion(person, parts, fixed, K, report)
+    for _ in range(PERSONAL_ROUNDS if len(confidence) > 1 else 0):
+        expression = _express(person, parts, poses, expression, fixed, K)
+        model = landmark_model(person)
         person = personal_expressions(
             person, model, poses.at(chosen), expression[chosen], seen.at(chosen), fixed
         )
-        model = landmark_model(person)
-    expression = solve_expression(model, poses, expression, seen, fixed, gaze, fps)
-    person, expression = calibrate_blinks(person, expression, opened)
-    model = landmark_model(person)
-    angles = _angles(person, poses, points, opened, K, fps)
-    root, translation, neck = split_neck(poses, person.joint_positions[1].astype(float), fps)
+    expression = _express(person, parts, poses, expression, fixed, K)
+    person, expression = calibrate_blinks(person, expression, looks.opened)
+    params = _params(person, parts, poses, expression, K)
     report("solving the motion", 1.0)
-    params = _params(expression, angles, root, translation, neck)
-    errors = reprojection_errors(model, poses, expression, seen)
-    quality = quality_report(
-        errors, images.shape[1], confidence, expression, head.expression_names, root, neck
+    errors = reprojection_errors(landmark_model(person), poses, expression, seen)
+    return Performance(person, params, confidence.astype(np.float32), errors)
+
+
+def _solve_motion(
+    person: HeadModel, parts: Sequence[Stretch], fixed: np.ndarray, K: np.ndarray, report: Report
+) -> tuple[Poses, np.ndarray]:
+    """Poses and expressions [T, E] of all stretches, the poses steadied by optical flow."""
+    model, total = landmark_model(person), parts[-1].frames.stop
+    solved: list[tuple[Poses, np.ndarray]] = []
+    for part in parts:
+        gaze = part.looks.gaze_of(person, K)
+        poses, expression = solve_frames(model, part.seen, fixed, gaze, part.fps)
+        low, high = part.frames.start / total, part.frames.stop / total
+
+        def advance(share: float, low: float = low, high: float = high) -> None:
+            report("solving the motion", low + (high - low) * share)
+
+        if len(part.images) > max(SPANS):
+            poses = refine_by_flow(part.images, model, poses, expression, part.seen, advance)
+        solved.append((poses, expression))
+    rotation = np.concatenate([poses.rotation for poses, _ in solved])
+    translation = np.concatenate([poses.translation for poses, _ in solved])
+    return Poses(rotation, translation), np.concatenate([codes for _, codes in solved])
+
+
+def _express(
+    person: HeadModel,
+    parts: Sequence[Stretch],
+    poses: Poses,
+    expression: np.ndarray,
+    fixed: np.ndarray,
+    K: np.ndarray,
+) -> np.ndarray:
+    """Expressions [T, E] of all stretches for the person so far and settled poses."""
+    model = landmark_model(person)
+    return np.concatenate(
+        [
+            solve_expression(
+                model,
+                poses.at(part.frames),
+                expression[part.frames],
+                part.seen,
+                fixed,
+                part.looks.gaze_of(person, K),
+                part.fps,
+            )
+            for part in parts
+        ]
     )
-    return Performance(person, params, confidence.astype(np.float32), quality)
 
 
 def _solve_person(
@@ -103,8 +120,8 @@ def _solve_person(
     model: LandmarkModel,
     seen: Observations,
     fixed: np.ndarray,
-    look: Callable[[LandmarkModel, Poses], np.ndarray],
-    report: Callable[[str, float], None],
+    look: Gaze,
+    report: Report,
 ) -> HeadModel:
     """The head with the person's identity and a smooth offset, from some well-seen frames."""
     stage = "solving the shape"
@@ -114,64 +131,22 @@ def _solve_person(
 
 
 def _params(
-    expression: np.ndarray,
-    angles: np.ndarray,
-    root: np.ndarray,
-    translation: np.ndarray,
-    neck: np.ndarray,
+    person: HeadModel, parts: Sequence[Stretch], poses: Poses, expression: np.ndarray, K: np.ndarray
 ) -> HeadParams:
-    """Float32 params; the jaw joint is the animator's, so it stays at rest."""
+    """Float32 params of all stretches: gaze on the joints, the turning shared by torso and neck."""
+    pivot = person.joint_positions[1].astype(float)
+    angles = [part.looks.angles(person, poses.at(part.frames), K) for part in parts]
+    turns = [split_neck(poses.at(part.frames), pivot, part.fps) for part in parts]
+    root, translation, neck = (np.concatenate(each) for each in zip(*turns, strict=True))
     return HeadParams(
         expression=expression.astype(np.float32),
         neck=neck.astype(np.float32),
+        # The jaw joint is the animator's, so it stays at rest.
         jaw=np.zeros((len(expression), 3), np.float32),
-        eyes=eye_rotations(angles).astype(np.float32),
+        eyes=eye_rotations(np.concatenate(angles)).astype(np.float32),
         rotation=root.astype(np.float32),
         translation=translation.astype(np.float32),
     )
-
-
-def _gaze_of(
-    head: HeadModel, points: np.ndarray, opened: np.ndarray, K: np.ndarray, fps: float
-) -> Callable[[LandmarkModel, Poses], np.ndarray]:
-    """A function of (model, poses) that gives the eyeLook coefficients [T, E]."""
-
-    def coefficients(_: LandmarkModel, poses: Poses) -> np.ndarray:
-        angles = _angles(head, poses, points, opened, K, fps)
-        return look_coefficients(angles, head.expression_names)
-
-    return coefficients
-
-
-def _angles(
-    head: HeadModel,
-    poses: Poses,
-    points: np.ndarray,
-    opened: np.ndarray,
-    K: np.ndarray,
-    fps: float,
-) -> np.ndarray:
-    balls = eyeballs(head)
-    return steady_gaze(gaze_angles(balls, poses, points, K), balls, poses, opened, fps)
-
-
-def _observe(
-    model: LandmarkModel, points: np.ndarray, confidence: np.ndarray, K: np.ndarray
-) -> Observations:
-    """Observations of the model's landmarks, the far side of the face down-weighted."""
-    chosen = points[:, model.index].astype(np.float64)
-    weights = confidence[:, None] * model.weights
-    seen = Observations(chosen[..., :2], chosen[..., 2], weights, K)
-    poses = first_poses(model.neutral, rigid_only(seen, model))
-    return seen._replace(weights=weights * facing_weights(model, poses))
-
-
-def _confidence(landmarks: np.ndarray, disagreement: np.ndarray) -> np.ndarray:
-    """0 where lost, near 1 where the landmark passes agree."""
-    found = np.isfinite(disagreement)
-    tall = np.linalg.norm(landmarks[:, FOREHEAD, :2] - landmarks[:, CHIN, :2], axis=-1)
-    share = np.where(found, disagreement, 0) / np.where(found, tall, 1)
-    return np.where(found, 1 / (1 + (share / DISAGREEMENT) ** 2), 0.0)
 
 
 def _spread_frames(confidence: np.ndarray) -> np.ndarray:
@@ -179,15 +154,3 @@ def _spread_frames(confidence: np.ndarray) -> np.ndarray:
     found = np.nonzero(confidence > 0)[0]
     count = min(len(found), SHAPE_FRAMES)
     return found[np.linspace(0, len(found) - 1, count).round().astype(int)]
-
-
-def bridge_lost(landmarks: np.ndarray) -> np.ndarray:
-    """Landmarks [T, 478, 3] with lost frames interpolated in time, held at the ends."""
-    found = np.nonzero(np.isfinite(landmarks[:, 0, 0]))[0]
-    frames = np.arange(len(landmarks))
-    after = np.minimum(np.searchsorted(found, frames), len(found) - 1)
-    before = np.where(found[after] == frames, after, np.maximum(after - 1, 0))
-    before = np.where(frames > found[-1], len(found) - 1, before)
-    a, b = found[before], found[after]
-    share = (np.clip(frames - a, 0, None) / np.maximum(b - a, 1)).clip(0, 1)[:, None, None]
-    return landmarks[a] * (1 - share) + landmarks[b] * share

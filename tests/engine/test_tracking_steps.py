@@ -11,13 +11,12 @@ from engine.api.head import HeadParams
 from engine.api.rotations import matrix_from_rotvec
 from engine.heads.builtin import builtin_head
 from engine.heads.landmarks import LIPS_INNER
-from engine.tracking.crop import HeadCrop, has_rival, head_square
+from engine.tracking.crop import HeadCrop, head_square
 from engine.tracking.expression import ExpressionPrior, solve_expressions
 from engine.tracking.flow import Tracks, barycentrics, carry_tracks, rigid_triangles
 from engine.tracking.flow import _step as flow_step
 from engine.tracking.gaze import eyeballs, gaze_angles, steady_gaze
 from engine.tracking.landmark_model import landmark_model
-from engine.tracking.performance import bridge_lost
 from engine.tracking.pose import (
     VIEWMAT,
     Observations,
@@ -29,6 +28,7 @@ from engine.tracking.pose import (
 )
 from engine.tracking.solve import close_lips
 from engine.tracking.spread import spread_offset
+from engine.tracking.takes import bridge_lost
 
 K = np.array([[1300.0, 0, 250], [0, 1300.0, 240], [0, 0, 1]])
 
@@ -62,12 +62,6 @@ def test_the_square_holds_every_head_box_and_stays_in_the_frame() -> None:
 def test_too_few_faces_are_an_error() -> None:
     with pytest.raises(TrackingError, match="No face was found in 10 of 10 frames"):
         head_square(np.full((10, 4), np.nan), 640, 480)
-
-
-def test_only_a_face_nearly_as_large_is_a_rival() -> None:
-    large, close, small = [0, 0, 100, 100], [200, 0, 280, 80], [300, 0, 330, 30]
-    assert has_rival(np.array([large, close], float))
-    assert not has_rival(np.array([large, small], float))
 
 
 def test_a_crop_sees_a_point_where_the_frame_does() -> None:
