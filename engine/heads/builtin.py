@@ -114,8 +114,11 @@ def joint_regressor(surface: Surface) -> np.ndarray:
     return regressor
 
 
-def code_table() -> tuple[np.ndarray, tuple[str, ...]]:
-    """code_matrix [51, E + 12] and code_names, as docs/ARCHITECTURE.md describes the driver."""
+def code_table(jaw_angle: float = JAW_OPEN_ANGLE) -> tuple[np.ndarray, tuple[str, ...]]:
+    """code_matrix [51, E + 12] and code_names, as docs/ARCHITECTURE.md describes the driver.
+
+    `jaw_angle`: radians by which jawOpen = 1 turns the jaw.
+    """
     kept = [name for name in EXPRESSIONS if not name.startswith("eyeLook")]
     gaze = ("eyePitchLeft", "eyeYawLeft", "eyePitchRight", "eyeYawRight")
     neck = ("neckPitch", "neckYaw", "neckRoll")
@@ -123,7 +126,7 @@ def code_table() -> tuple[np.ndarray, tuple[str, ...]]:
     matrix = np.zeros((len(kept) + len(gaze) + len(neck), count + 12), np.float32)
     for row, name in enumerate(kept):
         matrix[row, EXPRESSIONS.index(name)] = 1
-    matrix[kept.index("jawOpen"), count] = 1 / JAW_OPEN_ANGLE
+    matrix[kept.index("jawOpen"), count] = 1 / jaw_angle
     for row, column in enumerate((3, 4, 6, 7, 9, 10, 11)):
         matrix[len(kept) + row, count + column] = 1 / GAZE_UNIT
     return matrix, (*kept, *gaze, *neck)

@@ -75,7 +75,7 @@ def add_neck(surface: Surface, nape: np.ndarray) -> None:
     angle = even + 0.5 * ((angle - even + np.pi) % (2 * np.pi) - np.pi)
     angle = (angle - angle[(36 - np.arange(36)) % 36] * 1.0) / 2  # mirror-symmetric
     angle[0] = -np.pi
-    throat = _shoulder_ring(angle, SHOULDER_RINGS[0])
+    throat = shoulder_ring(angle, SHOULDER_RINGS[0])
     # Under the chin the skin first runs back, beside and behind the head it runs down.
     front = np.clip(np.cos(angle), 0, 1)[:, None] ** 0.7
     leave = front * (0, -0.35, -1.0) + (1 - front) * np.array([0, -1.0, 0])
@@ -87,7 +87,7 @@ def add_neck(surface: Surface, nape: np.ndarray) -> None:
         place = _hermite(t, start, throat, leave * span * 1.2, np.array([0, -1.0, 0]) * span * 1.2)
         rows.append(surface.add_points(f"neck_{ring}", place))
     for ring, shape in enumerate(SHOULDER_RINGS):
-        rows.append(surface.add_points(f"shoulders_{ring}", _shoulder_ring(angle, shape)))
+        rows.append(surface.add_points(f"shoulders_{ring}", shoulder_ring(angle, shape)))
     grid = np.stack([np.append(row, row[0]) for row in rows])
     cut = NECK_RINGS + 1
     surface.add_grid(grid[: cut + 1], grid_uvs(np.linspace(0, 1, cut + 1), 37, NECK_BOX), "neck")
@@ -102,7 +102,7 @@ def _hermite(
     return start * (1 - a) + end * a + leave * b - arrive * (t * t * (1 - t))
 
 
-def _shoulder_ring(angle: np.ndarray, shape: tuple[float, ...]) -> np.ndarray:
+def shoulder_ring(angle: np.ndarray, shape: tuple[float, ...]) -> np.ndarray:
     width, front, back, y_front, y_side, y_back = shape
     sine, cosine = np.sin(angle), np.cos(angle)
     depth = np.where(cosine > 0, front, back)
@@ -118,7 +118,7 @@ EAR_RINGS = (
     (0.84, 0.2, 0.66), (0.93, 2.4, 0.74), (1.0, 1.2, 0.82), (0.95, -2.0, 0.88), (0.75, -8.0, 0.94),
     (0.6, -16.0, 1.0),
 )  # fmt: skip
-EAR_CENTRE = np.array([82.5, -3.0, -30.0])
+EAR_CENTRE = np.array([79.5, -4.0, -29.5])
 
 
 def add_ears(surface: Surface) -> None:
@@ -128,7 +128,7 @@ def add_ears(surface: Surface) -> None:
     # Narrow lobe, wide top, straight front edge.
     outline = np.stack([(16.5 + 4.0 * up) * back + 2.0 * up, 32.0 * up], -1)
     outline[:, 0] = np.maximum(outline[:, 0], -13.5)
-    tilt, flare = np.deg2rad(12), np.deg2rad(30)
+    tilt, flare = np.deg2rad(12), np.deg2rad(26)
     backwards = np.array([np.sin(flare), 0, -np.cos(flare)])
     outwards = np.array([np.cos(flare), 0, np.sin(flare)])
     upwards = np.array([0.0, 1.0, 0.0])
