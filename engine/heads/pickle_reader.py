@@ -8,6 +8,7 @@ describe arrays are refused at once. `engine/heads/pickled_arrays.py` turns reco
 from __future__ import annotations
 
 import pickletools
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ PLAIN = {
     "FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE",
     "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
 }  # fmt: skip
+PERSISTENT = "persistent"
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
 
@@ -54,7 +56,7 @@ class Record:
     state: Any = None
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """Why a pickle is not read."""
 
 
@@ -64,20 +66,26 @@ def read_pickle(path: str | Path) -> Any:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise HeadError(f"{path.name} is larger than {MAX_BYTES >> 20} MiB.", HINT)
-        return _Machine().run(path.read_bytes())
+        return PickleMachine().run(path.read_bytes())
     except FileNotFoundError as error:
         raise HeadError(f"There is no file at {path}.", "Check the path.") from error
-    except _Refused as error:
+    except Refused as error:
         raise HeadError(f"{path.name} is refused: {error}.", HINT) from error
     except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError,
             MemoryError) as error:  # fmt: skip
         raise HeadError(f"{path.name} is not a readable pickle ({error}).", HINT) from error
 
 
-class _Machine:
-    """A stack, a memo and the marks: what pickle's protocols 0 to 5 need."""
+class PickleMachine:
+    """A stack, a memo and the marks: what pickle's protocols 0 to 5 need.
 
-    def __init__(self) -> None:
+    `allowed` are the dotted names that may be mentioned. With `persistent`, references to data
+    outside the pickle become records of the name PERSISTENT; else they are refused.
+    """
+
+    def __init__(self, allowed: Container[str] = ALLOWED, persistent: bool = False) -> None:
+        self.allowed = allowed
+        self.persistent = persistent
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -85,13 +93,13 @@ class _Machine:
     def run(self, data: bytes) -> Any:
         for step, (code, argument, _) in enumerate(pickletools.genops(data)):
             if step >= MAX_STEPS:
-                raise _Refused(f"it has more than {MAX_STEPS} steps")
+                raise Refused(f"it has more than {MAX_STEPS} steps")
             if code.name == "STOP":
                 if len(self.stack) != 1 or self.marks:
-                    raise _Refused("it ends in the middle of something")
+                    raise Refused("it ends in the middle of something")
                 return self.stack[0]
             self._take(code.name, argument)
-        raise _Refused("it is cut short")
+        raise Refused("it is cut short")
 
     def _take(self, code: str, argument: Any) -> None:
         if code in PLAIN:
@@ -106,17 +114,28 @@ class _Machine:
             self.stack.append(self.memo[int(argument)])
         elif code in BUILDERS:
             BUILDERS[code](self)
+        elif code == "BINPERSID" and self.persistent:
+            self.stack.append(Record(PERSISTENT, (self.stack.pop(),)))
         elif code == "GLOBAL":
-            self.stack.append(_name(*str(argument).rsplit(" ", 1)))
+            self.stack.append(self._name(*str(argument).rsplit(" ", 1)))
         else:
-            raise _Refused(f"it uses {code}, which no array needs")
+            raise Refused(f"it uses {code}, which no array needs")
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
 
     def since_mark(self) -> list[Any]:
         """What was pushed since the last mark, taken off."""
         if not self.marks:
-            raise _Refused("a mark is missing")
+            raise Refused("a mark is missing")
         pushed, self.stack = self.stack, self.marks.pop()
         return pushed
+
+    def _name(self, module: Any, name: Any) -> Name:
+        dotted = f"{module}.{name}"
+        if not isinstance(module, str) or not isinstance(name, str) or dotted not in self.allowed:
+            raise Refused(f"it asks for {dotted[:80]!r}")
+        return Name(dotted)
 
     def mark(self) -> None:
         self.marks.append(self.stack)
@@ -124,19 +143,19 @@ class _Machine:
 
     def stack_global(self) -> None:
         name, module = self.stack.pop(), self.stack.pop()
-        self.stack.append(_name(module, name))
+        self.stack.append(self._name(module, name))
 
     def call(self) -> None:
         """REDUCE and NEWOBJ: a name and its arguments."""
         arguments, name = self.stack.pop(), self.stack.pop()
         if not isinstance(name, Name) or not isinstance(arguments, tuple):
-            raise _Refused("it calls something that is not a name")
+            raise Refused("it calls something that is not a name")
         self.stack.append(Record(name.dotted, arguments))
 
     def build(self) -> None:
         state, record = self.stack.pop(), self.stack[-1]
         if not isinstance(record, Record):
-            raise _Refused("it gives a state to a plain value")
+            raise Refused("it gives a state to a plain value")
         record.state = state
 
     def items(self) -> None:
@@ -149,7 +168,7 @@ class _Machine:
 
     def appends(self, pushed: list[Any]) -> None:
         if not isinstance(self.stack[-1], list):
-            raise _Refused("it appends to something that is not a list")
+            raise Refused("it appends to something that is not a list")
         self.stack[-1].extend(pushed)
 
     def dictionary(self) -> None:
@@ -160,49 +179,42 @@ class _Machine:
     def last(self, count: int) -> tuple[Any, ...]:
         """The last `count` values, taken off."""
         if len(self.stack) < count:
-            raise _Refused("a value is missing")
+            raise Refused("a value is missing")
         taken, self.stack[-count:] = tuple(self.stack[-count:]), []
         return taken
-
-
-def _name(module: Any, name: Any) -> Name:
-    dotted = f"{module}.{name}"
-    if not isinstance(module, str) or not isinstance(name, str) or dotted not in ALLOWED:
-        raise _Refused(f"it asks for {dotted[:80]!r}")
-    return Name(dotted)
 
 
 def _put(target: Any, pushed: list[Any]) -> None:
     if isinstance(target, Record) and target.name == "collections.OrderedDict":
         return  # some exporters keep an ordered dictionary of remarks
     if not isinstance(target, dict) or len(pushed) % 2:
-        raise _Refused("it fills something that is not a dictionary")
+        raise Refused("it fills something that is not a dictionary")
     for key, value in zip(pushed[::2], pushed[1::2], strict=True):
         if not isinstance(key, str | int | float | bytes | bool | None):
-            raise _Refused("a dictionary has a key that is no text or number")
+            raise Refused("a dictionary has a key that is no text or number")
         target[key] = value
 
 
 BUILDERS: dict[str, Any] = {
-    "MARK": _Machine.mark,
+    "MARK": PickleMachine.mark,
     "POP": lambda m: m.stack.pop() if m.stack else m.since_mark(),
     "POP_MARK": lambda m: m.since_mark(),
-    "DUP": lambda m: m.stack.append(m.stack[-1]),
-    "EMPTY_DICT": lambda m: m.stack.append({}),
-    "EMPTY_LIST": lambda m: m.stack.append([]),
-    "EMPTY_TUPLE": lambda m: m.stack.append(()),
-    "TUPLE": lambda m: m.stack.append(tuple(m.since_mark())),
-    "TUPLE1": lambda m: m.stack.append(m.last(1)),
-    "TUPLE2": lambda m: m.stack.append(m.last(2)),
-    "TUPLE3": lambda m: m.stack.append(m.last(3)),
-    "LIST": lambda m: m.stack.append(list(m.since_mark())),
-    "DICT": _Machine.dictionary,
+    "DUP": lambda m: m.push(m.stack[-1]),
+    "EMPTY_DICT": lambda m: m.push({}),
+    "EMPTY_LIST": lambda m: m.push([]),
+    "EMPTY_TUPLE": lambda m: m.push(()),
+    "TUPLE": lambda m: m.push(tuple(m.since_mark())),
+    "TUPLE1": lambda m: m.push(m.last(1)),
+    "TUPLE2": lambda m: m.push(m.last(2)),
+    "TUPLE3": lambda m: m.push(m.last(3)),
+    "LIST": lambda m: m.push(list(m.since_mark())),
+    "DICT": PickleMachine.dictionary,
     "APPEND": lambda m: m.appends([m.stack.pop()]),
     "APPENDS": lambda m: m.appends(m.since_mark()),
-    "SETITEM": _Machine.item,
-    "SETITEMS": _Machine.items,
-    "STACK_GLOBAL": _Machine.stack_global,
-    "REDUCE": _Machine.call,
-    "NEWOBJ": _Machine.call,
-    "BUILD": _Machine.build,
+    "SETITEM": PickleMachine.item,
+    "SETITEMS": PickleMachine.items,
+    "STACK_GLOBAL": PickleMachine.stack_global,
+    "REDUCE": PickleMachine.call,
+    "NEWOBJ": PickleMachine.call,
+    "BUILD": PickleMachine.build,
 }
