@@ -14,6 +14,7 @@ from .api.head import HeadModel, HeadParams
 from .binding import SurfaceBinding
 from .face_parts import FaceParts
 from .gaussians import Gaussians
+from .linearisation import linearise
 from .networks import GroupedWeights
 
 RAW = 14
@@ -57,14 +58,23 @@ class Avatar(nn.Module):
         code, vertices = drive(self.head, params)
         return self.carried(code.to(self.device), vertices.to(self.device))
 
-    def linear(self, codes: Tensor) -> tuple[np.ndarray, np.ndarray, WeightMap]:
+    def linear(
+        self, codes: Tensor, importance: np.ndarray | None = None, draft: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, WeightMap]:
         """This avatar as base [N, 14], deltas [K, N, 14] and a map from code to K weights, which
-        stay within -1..1 for `codes` [T, C] seen in the footage."""
-        raise NotImplementedError
+        stay within -1..1 for `codes` [T, C] seen in the footage. Where it is no such sum, what
+        shows most (`importance` [N]) is kept best; a draft is quick and coarse."""
+        return linearise(self, codes, importance, draft)
 
     @property
     def device(self) -> torch.device:
         return self.surface.barycentric.device
+
+
+def param_tensors(params: HeadParams, device: torch.device) -> HeadParams:
+    """NumPy params as float32 tensors."""
+    arrays = {name: np.array(value, np.float32) for name, value in vars(params).items()}
+    return HeadParams(**{name: torch.from_numpy(v).to(device) for name, v in arrays.items()})
 
 
 def drive(head: HeadModel, params: HeadParams) -> tuple[Tensor, Tensor]:
@@ -186,7 +196,9 @@ class BlendshapeAvatar(FittedAvatar):
         return torch.cat([means, quats, scales, opacities, colors], dim=-1)
 
     @torch.no_grad()
-    def linear(self, codes: Tensor) -> tuple[np.ndarray, np.ndarray, WeightMap]:
+    def linear(
+        self, codes: Tensor, importance: np.ndarray | None = None, draft: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, WeightMap]:
         """Exact: the deltas take the largest weight seen, the last layer gives it up."""
         seen = self.weights(codes.to(self.device)).abs().amax(0).clamp_min(LEAST_WEIGHT)  # [K]
         base = self.raw_base()

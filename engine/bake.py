@@ -1,7 +1,7 @@
 """`bake`, the hinge: any Avatar (torch) becomes a BakedAvatar (NumPy), all that Blender knows.
 
-Gaussians are ordered by importance so that a level of detail is a prefix; what never shows is left
-out; the difference from the un-baked avatar is measured on the clip's frames and stored.
+Gaussians are ordered so that a level of detail is a prefix (levels); what never shows is left out;
+the difference from the un-baked avatar is measured on the clip's frames and stored (bake_error).
 """
 
 from __future__ import annotations
@@ -11,18 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from .api.baked import OPACITY, BakedAvatar, Binding, GaussianArrays, Performance
-from .avatar import Avatar, drive
+from .api.baked import OPACITY, BakedAvatar, Binding, Performance
+from .avatar import Avatar
+from .bake_error import bake_error
 from .clip import TrackedClip
-from .metrics import psnr
-from .rasterize import splat_weights
-from .render import camera_batch, render_arrays
+from .levels import importance, level_order
+from .progress import Tick, halves, silent
 
 INVISIBLE = 1 / 255
 """The rasterisers skip what is fainter, so leaving it out changes no pixel."""
-LEVELS = (1, 2, 4, 8)
-SAMPLES = 16
-BATCH = 4
 
 
 def bake(
@@ -31,15 +28,18 @@ def bake(
     info: dict[str, Any] | None = None,
     test_frames: np.ndarray | None = None,
     draft: bool = False,
+    tick: Tick = silent,
 ) -> BakedAvatar:
     """The avatar on the performance of its clip. `info` is stored as it is, with `bake_error`
     added; its `name` names the avatar. `test_frames` are those the fit never saw. A draft, for
-    previews, is quick: one level of detail, no order, no measuring."""
+    previews, is quick: one level of detail, no order, no measuring, no tick."""
     tests = np.zeros(0, np.int32) if test_frames is None else np.asarray(test_frames, np.int32)
     seen = np.setdiff1d(np.arange(len(clip.params)), tests)
-    codes, _ = drive(clip.head, clip.params[seen])
-    base, deltas, weight_map = avatar.linear(codes)
-    order = _visible(base) if draft else _by_importance(avatar, clip, base)
+    codes = torch.from_numpy(np.asarray(clip.head.code(clip.params[seen]), np.float32))
+    first, second = halves(tick)
+    shows = None if draft else importance(avatar, clip, first)
+    base, deltas, weight_map = avatar.linear(codes, shows, draft)
+    order, levels = _order(avatar, base, shows)
     binding = avatar.binding
     baked = BakedAvatar(
         name=(info or {}).get("name", "Avatar"),
@@ -48,49 +48,27 @@ def bake(
         base=base[order],
         deltas=deltas[:, order],
         weight_map=weight_map,
-        levels=tuple(max(1, len(order) // part) for part in LEVELS[: 1 if draft else None]),
+        levels=levels,
         performance=_performance(clip, tests),
         info=dict(info or {}),
     )
     if not draft:
-        baked.info["bake_error"] = bake_error(avatar, baked, clip)
+        baked.info["bake_error"] = bake_error(avatar, baked, clip, second)
     return baked
 
 
-def bake_error(avatar: Avatar, baked: BakedAvatar, clip: TrackedClip) -> dict[str, float]:
-    """Baked against un-baked renders of frames spread over the clip: the largest and the mean
-    difference of a channel (0..1), and PSNR in dB (capped at 200)."""
-    largest, total, ratios = 0.0, [], []
-    for chunk in _chunks(_spread(clip)):
-        params = clip.params[chunk]
-        cameras = [clip.camera] * len(chunk)
-        with torch.no_grad():
-            exact = GaussianArrays(*(part.cpu().numpy() for part in avatar.pose(params)))
-        pairs = zip(
-            render_arrays(exact, cameras, None),
-            render_arrays(baked.pose(params), cameras, None),
-            strict=True,
-        )
-        for (truth, _), (image, _) in pairs:
-            difference = np.abs(truth - image)
-            largest = max(largest, float(difference.max()))
-            total.append(float(difference.mean()))
-            ratios.append(min(psnr(image, truth), 200.0))
-    return {"max": largest, "mean": float(np.mean(total)), "psnr": float(np.mean(ratios))}
-
-
-def _by_importance(avatar: Avatar, clip: TrackedClip, base: np.ndarray) -> np.ndarray:
-    """Indices of the visible Gaussians, those that cover most of the clip's pixels first."""
-    importance = np.zeros(len(base))
-    for chunk in _chunks(_spread(clip)):
-        with torch.no_grad():
-            gaussians = avatar.pose(clip.params[chunk])
-        cameras = camera_batch([clip.camera] * len(chunk), avatar.device)
-        shape = (len(chunk), clip.camera.height, clip.camera.width, 3)
-        weight, _ = splat_weights(gaussians, cameras, torch.zeros(shape, device=avatar.device))
-        importance += weight.sum(0).cpu().numpy()
+def _order(
+    avatar: Avatar, base: np.ndarray, shows: np.ndarray | None
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Indices of the visible Gaussians, ordered by level where their importance is known, and the
+    levels."""
     visible = _visible(base)
-    return visible[np.argsort(-importance[visible], kind="stable")]
+    if shows is None:
+        return visible, (len(visible),)
+    corners = avatar.head.vertices[avatar.head.faces[avatar.binding.face[visible]]]
+    places = np.einsum("nk,nkc->nc", avatar.binding.barycentric[visible], corners)
+    order, levels = level_order(places, shows[visible])
+    return visible[order], levels
 
 
 def _visible(base: np.ndarray) -> np.ndarray:
@@ -111,11 +89,3 @@ def _performance(clip: TrackedClip, test_frames: np.ndarray) -> Performance:
         fps=float(clip.fps),
         test_frames=test_frames,
     )
-
-
-def _spread(clip: TrackedClip) -> np.ndarray:
-    return np.unique(np.linspace(0, len(clip.params) - 1, SAMPLES).round().astype(int))
-
-
-def _chunks(indices: np.ndarray) -> list[np.ndarray]:
-    return [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
