@@ -66,6 +66,12 @@ class TrackedClip:
 
         return read_head(self.directory / "head.npz")
 
+    @property
+    def takes(self) -> list[range]:
+        """The frames of each continuous stretch: one for each file of the footage."""
+        files = self.info.get("source", {}).get("files", [])
+        return [range(*file["frames"]) for file in files] or [range(len(self))]
+
     def frame(self, index: int) -> TrackedFrame:
         """One frame. Raises TrackingError when its image is missing or damaged."""
         from .imaging import read_image

@@ -89,15 +89,18 @@ def _add_tracking(parser: argparse.ArgumentParser) -> None:
 
 def _add_track(commands: Any) -> None:
     parser = _add(commands, "track", _track, "find the head in footage, follow it and matte it")
-    parser.add_argument("clip", help="a video, an image, or a folder of images")
+    parser.add_argument("clip", nargs="+", help="a video, an image, a folder of images; or several")
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write")
     parser.add_argument("--size", type=int, metavar="PIXELS", help="side of the crop (512)")
+    parser.add_argument("--report", action="store_true", help="tell how good the footage is")
     _add_tracking(parser)
 
 
 def _add_fit(commands: Any) -> None:
     parser = _add(commands, "fit", _fit, "make an avatar from footage")
-    parser.add_argument("clip", help="footage, or the folder that track has written")
+    parser.add_argument(
+        "clip", nargs="+", help="footage of one person, or the folder that track has written"
+    )
     parser.add_argument("-o", "--output", metavar="NAME.likeness", required=True)
     parser.add_argument("--method", choices=METHODS, default="rgbavatar")
     parser.add_argument("--preset", choices=PRESETS, default="standard")
@@ -167,11 +170,18 @@ def _tracking(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _sources(options: argparse.Namespace) -> dict[str, Any]:
+    return {"source": options.clip[0], "more_sources": options.clip[1:]}
+
+
 def _track(options: argparse.Namespace) -> None:
     settings = _tracking(options) | ({} if options.size is None else {"size": options.size})
-    values = {"source": options.clip, "output": options.output, "settings": settings}
+    values = {**_sources(options), "output": options.output, "settings": settings}
     result = _run(options, "track", values)
-    if not options.json:
+    if options.report and not options.json:
+        print((Path(result["path"]) / "report.txt").read_text(encoding="utf-8"))
+        print(result["sheet"])
+    elif not options.json:
         error = result["quality"].get("reprojection_px_at_512")
         print(f"{result['path']}: {result['frames']} frames in {result['seconds']:.0f} s.")
         print(f"Landmarks fit to {error} pixels at 512 (median).")
@@ -180,7 +190,7 @@ def _track(options: argparse.Namespace) -> None:
 
 def _fit(options: argparse.Namespace) -> None:
     values = {
-        "source": options.clip,
+        **_sources(options),
         "track": _tracking(options),
         "clip": options.keep_clip,
         **{
@@ -212,7 +222,12 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _metrics(metrics: dict[str, float]) -> str:
-    words = {"psnr": "PSNR {:.2f} dB", "ssim": "SSIM {:.4f}", "lpips": "LPIPS {:.4f}"}
+    words = {
+        "psnr": "PSNR {:.2f} dB",
+        "psnr_as_tracked": "({:.2f} posed by landmarks alone)",
+        "ssim": "SSIM {:.4f}",
+        "lpips": "LPIPS {:.4f}",
+    }
     parts = [form.format(metrics[name]) for name, form in words.items() if name in metrics]
     return ", ".join([*parts, f"{metrics['frames']:.0f} frames"])
 

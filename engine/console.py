@@ -34,6 +34,9 @@ class ProgressBar:
         if event["event"] == "notice":
             self.clear()
             self._stream.write(f"{event['message']}\n")
+        if event["event"] == "report":
+            self.clear()
+            self._stream.writelines(f"{line}\n" for line in finding_lines(event["findings"]))
         if event["event"] != "progress":
             return
         if self._live:
@@ -52,6 +55,14 @@ class ProgressBar:
         if self._live:
             self._stream.write("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r")
             self._stream.flush()
+
+
+def finding_lines(findings: list[Message]) -> Iterator[str]:
+    """Lines that say what footage lacks and how to film it better, but for mere notes."""
+    for found in findings:
+        if found["severity"] != "note":
+            yield f"Footage: {found['words']}."
+            yield f"         {found['advice']}"
 
 
 def _bar(event: Message) -> str:

@@ -4,7 +4,7 @@ its own matte, mean of per-frame values (facts A.1, "Evaluation")."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,22 @@ def held_out(frames: int, test: str = "15%") -> np.ndarray:
             "Hold out fewer frames.",
         )
     return np.arange(frames - count, frames, dtype=np.int32)
+
+
+def held_out_of_each(takes: Sequence[range], test: str = "15%") -> np.ndarray:
+    """The last frames of every take, so that each one's own light and framing is measured.
+
+    A count is shared among the takes by their lengths. A take of two frames or fewer, as one of
+    several photographs, is all learned from.
+    """
+    total = sum(len(take) for take in takes)
+    count = len(held_out(total, test))
+    return np.concatenate(
+        [
+            np.arange(take.stop - round(count * len(take) / total), take.stop, dtype=np.int32)
+            for take in takes
+        ]
+    )
 
 
 def psnr(image: np.ndarray, target: np.ndarray) -> float:

@@ -18,9 +18,15 @@ def provenance(clip_info: dict[str, Any], consent: str) -> dict[str, Any]:
     source = clip_info.get("source", {})
     return {
         "synthetic": True,
-        "source": {key: source[key] for key in ("name", "sha256") if key in source},
+        "source": _named(source),
+        # Of several clips fitted together, those after the first.
+        "more_sources": [_named(file) for file in source.get("files", [])[1:]],
         "tool": "Likeness",
         "tool_version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "consent": consent or NO_CONSENT,
     }
+
+
+def _named(source: dict[str, Any]) -> dict[str, Any]:
+    return {key: source[key] for key in ("name", "sha256") if key in source}

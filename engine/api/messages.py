@@ -3,12 +3,14 @@
 A request:  {"id": 3, "do": "reconstruct", ...fields of its class in requests.py}
 An event:   {"id": 3, "event": "progress", ...}
 Bulk data never travels here; it lies in files whose paths do. A job gives any number of `progress`,
-`preview` and `notice` events, then exactly one of `result`, `error`, `cancelled`:
+`preview`, `notice` and `report` events, then exactly one of `result`, `error`, `cancelled`:
 
     hello      protocol, tool_version, python, cpu_count, devices, packages, methods
     progress   stage (words), fraction 0..1 of the whole job, seconds_left (null until it is known)
     preview    path of a .likeness file, whole, replaced by the next preview
     notice     message: one line that a person should read, e.g. that a fit resumes
+    report     findings in the footage, before the fit (each with name, severity: serious, warning
+               or note, words, advice), and sheet: path of a contact sheet, or ""
     result     the job's own fields, e.g. path
     error      message, hint
     cancelled  nothing
@@ -23,7 +25,7 @@ from typing import Any
 
 PROTOCOL_VERSION = 1
 REQUESTS = ("hello", "track", "reconstruct", "render", "export", "cancel", "quit")
-EVENTS = ("hello", "progress", "preview", "notice", "result", "error", "cancelled")
+EVENTS = ("hello", "progress", "preview", "notice", "report", "result", "error", "cancelled")
 LAST_EVENTS = ("result", "error", "cancelled")
 """After one of these nothing more is said about a job."""
 MAX_LINE_BYTES = 1 << 20

@@ -20,7 +20,10 @@ T = TypeVar("T", bound=_Dataclass)
 
 @dataclass(frozen=True)
 class TrackRequest:
-    """Footage to the folder of a tracked clip. Result: path, frames, seconds, quality, warnings."""
+    """Footage to the folder of a tracked clip.
+
+    Result: path, frames, seconds, quality (with its findings), warnings, sheet.
+    """
 
     source: str
     """A video, an image, or a folder of images."""
@@ -28,6 +31,8 @@ class TrackRequest:
     """Folder of the tracked clip: new, empty, or an earlier clip, which is replaced."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What differs from TrackSettings."""
+    more_sources: list[str] = field(default_factory=list)
+    """Further clips of the same person, tracked into the same folder."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class ReconstructRequest:
     """A name in PRESETS."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What differs from the preset's settings."""
+    more_sources: list[str] = field(default_factory=list)
+    """Further footage of the same person: one identity, each clip with poses of its own."""
     track: dict[str, Any] = field(default_factory=dict)
     """What differs from TrackSettings."""
     size: int = 0
@@ -55,7 +62,8 @@ class ReconstructRequest:
     """Folder that keeps the tracked clip, reused when footage and settings are the same. Without
     it the clip lies beside the output until the fit has succeeded."""
     test_frames: str = "15%"
-    """The last frames, a count or a share, never trained on; at most 350."""
+    """The last frames, a count or a share, never trained on; at most 350. Of several clips, the
+    last of each: every clip's own light and framing is measured."""
     device: str = "auto"
     """auto, cpu or cuda."""
     seed: int = 0

@@ -27,7 +27,7 @@ from ..progress import ProgressEvents, Report, Tick, one_stage, span
 from ..provenance import provenance
 from .previews import Previews
 from .source_clip import clip_digest, source_clip
-from .tracking import check_size, clip_warnings
+from .tracking import check_size, clip_warnings, footage_report
 from .work_folder import CHECKPOINT, work_folder, working_in
 
 if TYPE_CHECKING:
@@ -65,13 +65,14 @@ def _reconstruct(
     bar, clock = ProgressEvents(emit), _Clock()
     clip = source_clip(request, work, span(bar, 0, TRACKED), tell)
     clock.lap("track")
+    emit(footage_report(clip))
     report = span(bar, bar.fraction, 1)
     report("Starting the fit", 0.0)
     _load(request.device)
     from ..methods.checkpoints import Checkpoints
-    from ..metrics import held_out
+    from ..metrics import held_out_of_each
 
-    tests = held_out(len(clip), request.test_frames)
+    tests = held_out_of_each(clip.takes, request.test_frames)
     settings = replace(settings, size=min(settings.size, clip.camera.width))
     info = _info(request, settings, clip)
     previews = Previews(request.preview, clip, info, emit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,19 +28,24 @@ def source_clip(
     """
     from ..clip import TrackedClip, is_clip
 
-    source = Path(request.source)
-    if is_clip(source):
-        return TrackedClip.load(source)
+    sources = [Path(source) for source in (request.source, *request.more_sources)]
+    if any(is_clip(source) for source in sources):
+        if len(sources) > 1:
+            raise LikenessError(
+                "A tracked clip cannot be joined with other footage.",
+                "Give the videos themselves; they are tracked together.",
+            )
+        return TrackedClip.load(sources[0])
     settings = changed(TrackSettings(), request.track)
     if request.size:
         settings = replace(settings, size=request.size)
     kept = Path(request.clip) if request.clip else work / CLIP
     if is_clip(kept):
-        fault = _fault(kept, source, settings)
+        fault = _fault(kept, sources, settings)
         if not fault:
             return TrackedClip.load(kept)
         tell(f"Tracking afresh: {fault}.")
-    return track_clip(source, kept, settings, report)
+    return track_clip(sources, kept, settings, report)
 
 
 def clip_digest(clip: TrackedClip) -> str:
@@ -53,7 +58,7 @@ def clip_digest(clip: TrackedClip) -> str:
     return digest.hexdigest()
 
 
-def _fault(kept: Path, source: Path, settings: TrackSettings) -> str:
+def _fault(kept: Path, sources: Sequence[Path], settings: TrackSettings) -> str:
     """What speaks against a kept clip; nothing when it was made from this very footage with these
     settings."""
     from ..clip import TrackedClip
@@ -63,7 +68,9 @@ def _fault(kept: Path, source: Path, settings: TrackSettings) -> str:
         info = TrackedClip.load(kept).info
     except LikenessError:
         return "the tracked clip kept from before is damaged"
-    if info.get("source", {}).get("sha256") != footage_digest(source):
+    origin = info.get("source", {})
+    digests = [file.get("sha256") for file in origin.get("files", [origin])]
+    if digests != [footage_digest(source) for source in sources]:
         return "the clip kept from before was made of other footage"
     if info.get("settings") != asdict(settings):
         return "the clip kept from before was tracked with other settings"

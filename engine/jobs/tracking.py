@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,18 +33,20 @@ def track(request: TrackRequest, emit: Callable[[Message], None]) -> dict[str, A
     """Footage to a tracked clip. Raises FootageError, TrackingError and Cancelled."""
     started = time.monotonic()
     settings = changed(TrackSettings(), request.settings)
-    clip = track_clip(request.source, request.output, settings, ProgressEvents(emit))
+    sources = [request.source, *request.more_sources]
+    clip = track_clip(sources, request.output, settings, ProgressEvents(emit))
     return {
         "path": str(clip.directory),
         "frames": len(clip),
         "seconds": round(time.monotonic() - started, 1),
         "quality": clip.info.get("quality", {}),
         "warnings": clip_warnings(clip),
+        "sheet": contact_sheet(clip),
     }
 
 
 def track_clip(
-    source: str | Path, output: str | Path, settings: TrackSettings, report: Report
+    sources: Sequence[str | Path], output: str | Path, settings: TrackSettings, report: Report
 ) -> TrackedClip:
     """Track with progress in words. The folder is whole when this returns, else as it was."""
     check_size(settings.size)
@@ -55,12 +57,24 @@ def track_clip(
         low, high = STAGES[stage]
         report(f"Tracking: {stage}", low + (high - low) * min(fraction, 1.0))
 
-    return track_footage(source, output, settings, staged)
+    return track_footage(sources, output, settings, staged)
 
 
 def clip_warnings(clip: TrackedClip) -> list[str]:
     """What tracking found wanting in the footage, in words."""
     return list(clip.info.get("quality", {}).get("warnings", []))
+
+
+def contact_sheet(clip: TrackedClip) -> str:
+    """Path of the clip's contact sheet, or nothing for a clip that was not tracked here."""
+    path = clip.directory / "contact_sheet.png"
+    return str(path) if path.is_file() else ""
+
+
+def footage_report(clip: TrackedClip) -> Message:
+    """The event that tells, before a fit, what is wanting in its footage."""
+    findings = clip.info.get("quality", {}).get("findings", [])
+    return {"event": "report", "findings": findings, "sheet": contact_sheet(clip)}
 
 
 def check_size(size: int) -> None:

@@ -161,10 +161,10 @@ def tracked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Tracking replaced by the ellipsoid: the folders it was asked to write."""
     asked: list[Path] = []
 
-    def track_clip(source: Path, output: Path, settings: TrackSettings, report: Any) -> TrackedClip:
+    def track_clip(sources: list[Path], output: Path, settings: TrackSettings, report: Any) -> TrackedClip:
         asked.append(Path(output))
         shutil.rmtree(output, ignore_errors=True)
-        return write_ellipsoid(Path(output), asdict(settings), footage_digest(source))
+        return write_ellipsoid(Path(output), asdict(settings), footage_digest(sources[0]))
 
     monkeypatch.setattr("engine.jobs.source_clip.track_clip", track_clip)
     return asked
