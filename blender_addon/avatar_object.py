@@ -72,8 +72,17 @@ def find_avatar(obj: bpy.types.Object | None) -> bpy.types.Object | None:
     return None
 
 
+def shows_natively(obj: bpy.types.Object) -> bool:
+    """Whether the avatar is shown as a native point cloud (native.py), not drawn by us."""
+    if not is_avatar(obj) or obj.original.likeness.native is None:
+        return False
+    cloud = obj.original.likeness.native
+    # A copy of the avatar points to the first one's cloud, and a deleted cloud is in no collection.
+    return cloud.parent == obj.original and len(cloud.users_collection) > 0
+
+
 def appearances(depsgraph: bpy.types.Depsgraph) -> Iterator[Appearance]:
-    """Every place where the depsgraph has an avatar, instances of collections and nodes included.
+    """Every place where an avatar is to be drawn, instances of collections and nodes included.
 
     Hiding has no say here: the caller knows which viewport or render asks.
     """
@@ -81,7 +90,8 @@ def appearances(depsgraph: bpy.types.Depsgraph) -> Iterator[Appearance]:
         return
     for instance in depsgraph.object_instances:
         obj = instance.object
-        if is_avatar(obj) and (instance.is_instance or instance.show_self):
+        shows = instance.is_instance or instance.show_self
+        if shows and is_avatar(obj) and not shows_natively(obj):
             shower = instance.parent if instance.is_instance else obj
             yield Appearance(obj.original, shower.original, np.array(instance.matrix_world))
 

@@ -74,9 +74,9 @@ def replace(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
 
 
 def remove(proxy: bpy.types.Object) -> None:
-    """Delete the avatar: proxy head, rig, footage camera and whatever only they used."""
+    """Delete the avatar: proxy head, rig, camera, native splats and whatever only they used."""
     avatar = proxy.likeness
-    family = {proxy, find_rig(proxy), avatar.camera} - {None}
+    family = {proxy, find_rig(proxy), avatar.camera, avatar.native} - {None}
     users = bpy.data.user_map(subset=family)
     # A linked duplicate may hang on the same rig, and so may clothes.
     shared = {

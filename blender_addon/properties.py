@@ -43,6 +43,11 @@ class LikenessAvatar(bpy.types.PropertyGroup):
         description="In the viewport, show fewer Gaussians where the avatar is small",
         default=True,
     )
+    native: bpy.props.PointerProperty(
+        name="Native Splats",
+        description="The point cloud of Blender's own Gaussian splats that follows the avatar",
+        type=bpy.types.Object,
+    )
     camera: bpy.props.PointerProperty(
         name="Footage Camera",
         description="The camera that films the avatar as the footage did",

@@ -116,7 +116,11 @@ class LikenessAvatarsGPU(_AvatarEngine, bpy.types.RenderEngine):
 def gather(depsgraph: bpy.types.Depsgraph, settings: LikenessRenderSettings) -> Avatars:
     """The avatars that the depsgraph shows, as one set. Raises LikenessError as `evaluate` does."""
     shown = [
-        obj for obj in depsgraph.objects if avatar_object.is_avatar(obj) and not obj.hide_render
+        obj
+        for obj in depsgraph.objects
+        if avatar_object.is_avatar(obj)
+        and not obj.hide_render
+        and not avatar_object.shows_natively(obj)
     ]
     parts = [avatar_object.evaluate(obj, depsgraph, settings.level) for obj in shown]
     if not parts:

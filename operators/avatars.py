@@ -1,10 +1,11 @@
-"""Select and delete avatars."""
+"""Select and delete avatars, and turn them into Blender's own Gaussian splats."""
 
 from __future__ import annotations
 
 import bpy
 
-from ..blender_addon import avatar_object, character
+from ..blender_addon import avatar_object, character, native
+from ..engine.api.errors import LikenessError
 from .explained import Explained
 
 
@@ -59,4 +60,56 @@ class LIKENESS_OT_remove_avatar(Explained, bpy.types.Operator):
         return {"FINISHED"}
 
 
-classes = (LIKENESS_OT_select_rig, LIKENESS_OT_remove_avatar)
+class LIKENESS_OT_convert_native(Explained, bpy.types.Operator):
+    """Make a point cloud of Blender's own Gaussian splats from the active avatar"""
+
+    bl_idname = "likeness.convert_native"
+    bl_label = "Convert to Native Point Cloud"
+    bl_options = {"REGISTER", "UNDO"}
+
+    live: bpy.props.BoolProperty(
+        name="Live",
+        description="Follow the avatar's pose, and be shown instead of it",
+        default=True,
+    )
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        return no_avatar_reason(context) or native.missing_reason()
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        avatar = avatar_object.find_avatar(context.object)
+        try:
+            native.convert(context, avatar, self.live)
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class LIKENESS_OT_remove_native(Explained, bpy.types.Operator):
+    """Delete the live point cloud of the active avatar and draw the avatar as before"""
+
+    bl_idname = "likeness.remove_native"
+    bl_label = "Remove Native Point Cloud"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        reason = no_avatar_reason(context)
+        avatar = avatar_object.find_avatar(context.object)
+        if not reason and not avatar_object.shows_natively(avatar):
+            return "This avatar has no live point cloud"
+        return reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        native.remove(avatar_object.find_avatar(context.object))
+        return {"FINISHED"}
+
+
+classes = (
+    LIKENESS_OT_select_rig,
+    LIKENESS_OT_remove_avatar,
+    LIKENESS_OT_convert_native,
+    LIKENESS_OT_remove_native,
+)
