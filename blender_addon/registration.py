@@ -15,6 +15,7 @@ from . import (
     avatar_layer,
     avatar_object,
     jobs,
+    native,
     preferences,
     properties,
     render_engine,
@@ -57,6 +58,7 @@ def register() -> None:
     properties.register_properties()
     render_settings.register_properties()
     avatar_layer.register_handlers()
+    native.register_handlers()
     bpy.types.TOPBAR_MT_file_import.append(import_avatar.draw_menu)
     bpy.types.TOPBAR_MT_file_import.append(capture.draw_menu)
     bpy.types.TOPBAR_MT_file_export.append(export.draw_menu)
@@ -70,6 +72,7 @@ def unregister() -> None:
     bpy.types.TOPBAR_MT_file_export.remove(export.draw_menu)
     bpy.types.TOPBAR_MT_file_import.remove(capture.draw_menu)
     bpy.types.TOPBAR_MT_file_import.remove(import_avatar.draw_menu)
+    native.unregister_handlers()
     avatar_layer.unregister_handlers()
     jobs.close()
     avatar_object.forget()
