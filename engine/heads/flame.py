@@ -7,6 +7,7 @@ Metres, y up, z to the front.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from .boundaries import loose_parts, open_loops
 from .complete_head import complete_head
 from .face_anchors import face_anchors
 from .flame_atlas import flame_pieces, skin_atlas
-from .mesh_parts import assemble
+from .mesh_parts import Assembled, assemble
 from .mouth_cavity import Cavity, mouth_cavity
 from .pickle_reader import read_pickle
 from .pickled_arrays import array_from
@@ -69,8 +70,27 @@ def same_flame(head_name: str, wanted: str) -> None:
         )
 
 
+@dataclass(frozen=True)
+class FlameFile:
+    """What a FLAME file holds, and the mesh that is made of it."""
+
+    arrays: dict[str, np.ndarray]  # as published, SHAPES_OF_KEYS
+    cavity: Cavity
+    mesh: Assembled
+    raw: RawHead
+
+    def carried(self, fields: np.ndarray) -> np.ndarray:
+        """Displacements [V, 3] of the whole mesh from those of FLAME's own vertices [5023, 3]."""
+        return self.mesh.carried(self.cavity.extended(fields))
+
+
 def read_flame(path: str | Path) -> HeadModel:
     """The head of a FLAME file. Raises HeadError when anything in it does not add up."""
+    return complete_head(open_flame(path).raw)
+
+
+def open_flame(path: str | Path) -> FlameFile:
+    """A FLAME file before its head is completed. Raises HeadError likewise."""
     path = Path(path)
     version = flame_version(path)
     arrays = _arrays(path)
@@ -93,25 +113,24 @@ def read_flame(path: str | Path) -> HeadModel:
     shapes = np.moveaxis(cavity.extended(arrays["shapedirs"]), -1, 0)
     jaw = np.stack([cavity.extended(field) for field in _jaw_turns(arrays, joints)])
     weights = cavity.extended(arrays["weights"])
-    return complete_head(
-        RawHead(
-            name=f"FLAME {version}",
-            licence=LICENCES[version],
-            vertices=mesh.vertices,
-            faces=mesh.faces,
-            regions=mesh.regions,
-            face_uvs=mesh.face_uvs,
-            eye_centres=joints[3:],
-            anchors=anchors,
-            expressions={"jawOpen": mesh.carried(jaw[0])},
-            basis=mesh.carried(np.concatenate([shapes[SHAPES:], jaw])),
-            identity_names=tuple(f"shape{index:03d}" for index in range(SHAPES)),
-            identity_deltas=mesh.carried(shapes[:SHAPES]),
-            joints=joints,
-            skin_weights=_weights(weights, mesh.source),
-            joint_regressor=_regressor(arrays["J_regressor"], cavity, mesh.source),
-        )
+    raw = RawHead(
+        name=f"FLAME {version}",
+        licence=LICENCES[version],
+        vertices=mesh.vertices,
+        faces=mesh.faces,
+        regions=mesh.regions,
+        face_uvs=mesh.face_uvs,
+        eye_centres=joints[3:],
+        anchors=anchors,
+        expressions={"jawOpen": mesh.carried(jaw[0])},
+        basis=mesh.carried(np.concatenate([shapes[SHAPES:], jaw])),
+        identity_names=tuple(f"shape{index:03d}" for index in range(SHAPES)),
+        identity_deltas=mesh.carried(shapes[:SHAPES]),
+        joints=joints,
+        skin_weights=_weights(weights, mesh.source),
+        joint_regressor=_regressor(arrays["J_regressor"], cavity, mesh.source),
     )
+    return FlameFile(arrays, cavity, mesh, raw)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
