@@ -110,7 +110,6 @@ class SurfaceBinding(nn.Module):
             "tangent", torch.from_numpy(np.asarray(binding.tangent[first], np.float32))
         )
 
-    @torch.no_grad()
     def frames(self, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Tangent frames of posed vertices [B, V, 3]: matrices [B, N, 3, 3] with columns t, b, n,
         their quaternions [B, N, 4] and the origins [B, N, 3]."""
@@ -121,13 +120,14 @@ class SurfaceBinding(nn.Module):
         tangent = self.tangent[:, :1] * edge01 + self.tangent[:, 1:] * edge02
         tangent = _unit(tangent - normal * (tangent * normal).sum(-1, keepdim=True))
         frame = torch.stack([tangent, torch.linalg.cross(normal, tangent), normal], dim=-1)
-        quat = quat_from_matrix(frame)
+        quat = quat_from_matrix(frame.detach())
         corners = vertices.index_select(1, self.corners.flatten()).unflatten(1, (-1, 3))
         origin = (corners * self.barycentric[:, :, None]).sum(-2)
         return frame.index_select(1, self.triangle), quat.index_select(1, self.triangle), origin
 
     def carry(self, means: Tensor, quats: Tensor, vertices: Tensor) -> tuple[Tensor, Tensor]:
-        """World means [B, N, 3] and quats [B, N, 4] of tangent-space ones; no vertex gradient."""
+        """World means [B, N, 3] and quats [B, N, 4] of tangent-space ones. The gradient by the
+        vertices is that of the means: what turning the Gaussians themselves would add is small."""
         frame, quat, origin = self.frames(vertices)
         carried = _Carry.apply(means, quats, frame, quat, origin)
         return carried[0], carried[1]
@@ -141,22 +141,23 @@ class _Carry(torch.autograd.Function):
     def forward(
         ctx: Any, means: Tensor, quats: Tensor, frame: Tensor, frame_quat: Tensor, origin: Tensor
     ) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(frame, frame_quat)
+        ctx.save_for_backward(means, frame, frame_quat)
         ctx.shapes = means.shape, quats.shape
         return (frame * means.unsqueeze(-2)).sum(-1) + origin, multiply_quats(frame_quat, quats)
 
     @staticmethod
     def backward(ctx: Any, grad_means: Tensor, grad_quats: Tensor) -> tuple[Tensor | None, ...]:
-        frame, frame_quat = ctx.saved_tensors
+        means, frame, frame_quat = ctx.saved_tensors
+        moved = ctx.needs_input_grad[4]
         local_means = (frame * grad_means.unsqueeze(-1)).sum(-2)
         local_quats = multiply_quats(conjugate(frame_quat), grad_quats)
         means_shape, quats_shape = ctx.shapes
         return (
             local_means.sum_to_size(means_shape),
             local_quats.sum_to_size(quats_shape),
+            grad_means.unsqueeze(-1) * means.unsqueeze(-2) if moved else None,
             None,
-            None,
-            None,
+            grad_means if moved else None,
         )
 
 

@@ -23,7 +23,7 @@ from ..api.messages import Message
 from ..api.requests import ReconstructRequest, changed
 from ..api.settings import METHODS
 from ..device import check_device
-from ..progress import ProgressEvents, Report, Tick, one_stage, span
+from ..progress import ProgressEvents, Report, Tick, halves, one_stage, span
 from ..provenance import provenance
 from .previews import Previews
 from .source_clip import clip_digest, source_clip
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 SUFFIX = ".likeness"
 TRACKED = 0.35
 """Share of the progress bar that tracking takes, when there is tracking to do."""
-FITTED, BAKED, MEASURED = 0.9, 0.93, 0.98
+FITTED, RETRACKED, BAKED, MEASURED = 0.8, 0.9, 0.93, 0.98
 """How far the other stages reach on the rest of it."""
+RETRACKING = "Posing held-out frames"
 LAST_PREVIEW = 0.95
 """No preview later in a fit: the avatar itself is near, and a time limit has to be kept."""
 
@@ -51,7 +52,7 @@ def reconstruct(request: ReconstructRequest, emit: Callable[[Message], None]) ->
 
     Interrupted, it leaves a hidden folder beside the output; asked the same again, it goes on.
     """
-    settings = _check(request)
+    settings = check_request(request)
     with working_in(work_folder(request.output), request.restart) as work:
         return _reconstruct(request, settings, work, emit)
 
@@ -62,31 +63,47 @@ def _reconstruct(
     def tell(message: str) -> None:
         emit({"event": "notice", "message": message})
 
-    bar, clock = ProgressEvents(emit), _Clock()
+    bar, clock = ProgressEvents(emit), Clock()
     clip = source_clip(request, work, span(bar, 0, TRACKED), tell)
     clock.lap("track")
     emit(footage_report(clip))
     report = span(bar, bar.fraction, 1)
     report("Starting the fit", 0.0)
-    _load(request.device)
+    load_engine(request.device)
     from ..methods.checkpoints import Checkpoints
     from ..metrics import held_out_of_each
 
     tests = held_out_of_each(clip.takes, request.test_frames)
     settings = replace(settings, size=min(settings.size, clip.camera.width))
-    info = _info(request, settings, clip)
+    info = info_of(request, settings, clip)
     previews = Previews(request.preview, clip, info, emit)
     checkpoints = Checkpoints(work / CHECKPOINT, _identity(request, settings, clip, tests), tell)
     clock.lap("load")
     fitting = span(report, 0, FITTED)
     steps = _steps(request, settings, clip, tests, checkpoints, fitting)
-    avatar = _fit(steps, fitting, bar, previews)
+    fitted = _fit(steps, fitting, bar, previews)
+    avatar, tracked = fitted.avatar, replace(clip, params=fitted.params or clip.params)
     clock.lap("fit")
     previews.offer(avatar)
-    baked = _bake(avatar, clip, info, tests, one_stage(report, "Baking", FITTED, BAKED))
+    return conclude(request, avatar, tracked, info, tests, clock, report)
+
+
+def conclude(
+    request: ReconstructRequest,
+    avatar: Avatar,
+    tracked: TrackedClip,
+    info: dict[str, Any],
+    tests: np.ndarray,
+    clock: Clock,
+    report: Report,
+) -> dict[str, Any]:
+    """Bake, measure on the held-out frames `tests`, draw and write; the job's result."""
+    clip = _retrack(avatar, tracked, tests, one_stage(report, RETRACKING, FITTED, RETRACKED))
+    clock.lap("retrack")
+    baked = _bake(avatar, clip, info, tests, one_stage(report, "Baking", RETRACKED, BAKED))
     clock.lap("bake")
     measuring = one_stage(report, "Measuring on held-out frames", BAKED, MEASURED)
-    baked.info["metrics"] = _measure(baked, clip, tests, measuring)
+    baked.info["metrics"] = _measure(baked, clip, tracked, tests, measuring)
     clock.lap("measure")
     baked.info["seconds"] = clock.laps
     pictures = _draw(request.pictures, baked, clip, tests, span(report, MEASURED, 1))
@@ -104,7 +121,7 @@ def _reconstruct(
     }
 
 
-def _check(request: ReconstructRequest) -> Any:
+def check_request(request: ReconstructRequest) -> Any:
     """The method's settings, once everything that can be wrong in the request is known not to be.
 
     Before the first slow step, so that nobody waits ten minutes for a mistyped option.
@@ -131,7 +148,7 @@ def _known(names: Any) -> str:
     return f"Known: {', '.join(names)}."
 
 
-def _info(request: ReconstructRequest, settings: Any, clip: TrackedClip) -> dict[str, Any]:
+def info_of(request: ReconstructRequest, settings: Any, clip: TrackedClip) -> dict[str, Any]:
     stem = Path(request.output).stem[:MAX_NAME]
     return {
         "name": "".join(letter if letter.isprintable() else "_" for letter in stem),
@@ -144,7 +161,7 @@ def _info(request: ReconstructRequest, settings: Any, clip: TrackedClip) -> dict
     }
 
 
-def _load(device: str) -> None:
+def load_engine(device: str) -> None:
     """What takes seconds and has nothing to do with the footage: libraries, compiled kernels."""
     from ..device import torch_device
     from ..rasterize import warm_up
@@ -193,8 +210,8 @@ def _steps(
 
 def _fit(
     steps: Generator[Progress, None, None], report: Report, bar: ProgressEvents, previews: Previews
-) -> Avatar:
-    """Run the method to its end, or until Cancelled comes out of the report."""
+) -> Progress:
+    """Run the method to its end, or until Cancelled comes out of the report; its last report."""
     from ..methods.progress import LEARNED, STARTED
 
     learning = span(report, STARTED, LEARNED)
@@ -207,7 +224,17 @@ def _fit(
                 bar.skip_to(bar.fraction)
             if done < LAST_PREVIEW:
                 previews.offer(progress.avatar)
-    return progress.avatar
+    return progress
+
+
+def _retrack(avatar: Avatar, clip: TrackedClip, tests: np.ndarray, tick: Tick) -> TrackedClip:
+    """The clip with its held-out frames posed by the avatar, as the others were while it learned.
+
+    They teach it nothing: the avatar does not change."""
+    from ..methods.photometric import track_by_avatar
+
+    tick(0.0)
+    return replace(clip, params=track_by_avatar(avatar, clip, tests, tick))
 
 
 def _bake(
@@ -220,13 +247,17 @@ def _bake(
 
 
 def _measure(
-    baked: BakedAvatar, clip: TrackedClip, tests: np.ndarray, tick: Tick
+    baked: BakedAvatar, clip: TrackedClip, tracked: TrackedClip, tests: np.ndarray, tick: Tick
 ) -> dict[str, float]:
-    """Mean metrics of the held-out frames, without the per-frame rows."""
+    """Mean metrics of the held-out frames, without the per-frame rows: posed by the avatar, and
+    `_as_tracked`, posed by landmarks and flow alone."""
     from ..metrics import evaluate
 
     tick(0.0)
-    found = evaluate(baked, clip, tests, tick)
+    first, second = halves(tick)
+    found = evaluate(baked, clip, tests, first)
+    before = evaluate(baked, tracked, tests, second)
+    found |= {f"{name}_as_tracked": before[name] for name in ("psnr", "ssim") if name in before}
     # An identical image has infinite PSNR, which JSON cannot hold.
     return {k: round(min(float(v), 200.0), 4) for k, v in found.items() if k != "per_frame"}
 
@@ -252,7 +283,7 @@ def _draw(
     return [str(path) for path in paths]
 
 
-class _Clock:
+class Clock:
     """Seconds of each stage."""
 
     def __init__(self) -> None:

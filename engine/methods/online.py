@@ -125,7 +125,7 @@ class _Learner:
         fit.details[slot] = detail_maps(fit.avatar, fit.frames, fit.detail, number)[0]
         for values in fit.corrections.parameters():
             with torch.no_grad():
-                values[slot] = values.mean(0)  # a correction of nothing: their mean is left out
+                values[slot] = 0
             for moment in self._optimiser.state[values].values():
                 if moment.shape == values.shape:
                     moment[slot] = 0

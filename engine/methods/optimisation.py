@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from ..avatar import BlendshapeAvatar
-from .pose_corrections import PoseCorrections
+from .frame_corrections import FrameCorrections
 
 PAPER_BATCH = 10
 POSITION_FIRST, POSITION_LAST = 8e-4, 8e-6
@@ -21,7 +21,6 @@ NETWORK = 1e-3
 EPSILON = 3e-8
 """About the gradient of a tenth of a pixel. The code's 1e-15 lets Adam move what is as good as
 hidden at full speed, at random: it shows as coloured specks from the side."""
-TURN, SHIFT = 1e-4, 1e-5
 LAST_SHARE = 0.1
 """Every other rate ends at this share of its start: the paper keeps them, a shorter fit gains."""
 STEADY = 0.5
@@ -46,7 +45,7 @@ class Schedule:
 
 
 def make_optimiser(
-    avatar: BlendshapeAvatar, corrections: PoseCorrections, batch: int
+    avatar: BlendshapeAvatar, corrections: FrameCorrections, batch: int
 ) -> torch.optim.Adam:
     """Adam over everything that is learned, each group with its rate in `first`."""
     scale = batch / PAPER_BATCH
@@ -60,8 +59,7 @@ def make_optimiser(
     groups.append({"params": [avatar.means], "first": position, "falls": "position"})
     network = list(avatar.weights.parameters())
     groups.append({"params": network, "first": NETWORK, "falls": "others"})
-    groups.append({"params": [corrections.turns], "first": TURN, "falls": "others"})
-    groups.append({"params": [corrections.shifts], "first": SHIFT, "falls": "others"})
+    groups.append({**corrections.learning(batch), "falls": "others"})
     return torch.optim.Adam(groups, lr=0.0, eps=EPSILON, fused=True)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..api.head import HeadParams
-from ..avatar import drive
+from ..avatar import drive, param_tensors
 from ..stream import Arrived, Learned
 from .picture_store import picture_store
 from .pools import Pools
@@ -29,6 +29,8 @@ class PoolFrames(FrameSlots):
         count = pools.capacity + 1
         self._free = list(range(count))[::-1]
         self.numbers = np.full(count, -1)  # frame of the footage in each slot
+        neutral = HeadParams.neutral(len(person.head.expression_names), count)
+        self.params = param_tensors(neutral, device)
         self.codes = torch.zeros((count, len(person.head.code_names)), device=device)
         self.vertices = torch.zeros((count, len(person.head.vertices), 3), device=device)
         self._pictures = picture_store(count, self.height, self.width, device)
@@ -65,5 +67,7 @@ class PoolFrames(FrameSlots):
     def _drive(self, slots: np.ndarray, params: HeadParams) -> None:
         codes, vertices = drive(self._head, params)
         index = torch.from_numpy(slots)
+        for name, value in vars(param_tensors(params, self.codes.device)).items():
+            getattr(self.params, name)[index] = value
         self.codes[index] = codes.to(self.codes.device)
         self.vertices[index] = vertices.to(self.vertices.device)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..api.head import HeadParams
 from ..avatar import Avatar
 
 STARTED, LEARNED = 0.05, 0.97
@@ -22,6 +23,7 @@ class Progress:
     loss: float  # mean of the batches since the last report
     psnr: float  # dB on the training images since the last report, random backgrounds
     avatar: Avatar
+    params: HeadParams | None = None  # of the whole clip, NumPy, as the fit corrected them
 
 
 @dataclass

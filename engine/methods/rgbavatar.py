@@ -29,10 +29,11 @@ from ..rasterize import rasterize
 from .checkpoints import Checkpoints, FitState
 from .colour_start import finish_seconds, finish_unseen, start_colours
 from .detail import detail_maps
+from .frame_corrections import FrameCorrections
 from .learning import learn
 from .optimisation import Schedule, make_optimiser, set_rates
 from .pace import Pace
-from .pose_corrections import PoseCorrections
+from .photometric import put_params
 from .progress import LEARNED, STARTED, Progress, Tally
 from .region_priors import RegionPriors, region_priors
 from .training_frames import FrameQueue, FrameSlots, TrainingFrames
@@ -47,7 +48,6 @@ LIMIT_EVERY = 10
 OFFSET_WEIGHT, RESIDUAL_WEIGHT = 0.1, 0.02
 OUTSIDE_WEIGHT = 0.01
 """Pulls weights back into -1..1, where their gradient lives."""
-CORRECTION_WEIGHT = 2e-4
 CODE_NOISE = 0.02
 """Standard deviation added to the code while fitting: tracking is no better than that."""
 
@@ -59,7 +59,7 @@ class Fit:
     settings: RGBAvatarSettings
     frames: FrameSlots
     avatar: BlendshapeAvatar
-    corrections: PoseCorrections
+    corrections: FrameCorrections
     longest: Tensor  # [N] log metres
     priors: RegionPriors
     offset_limit: Tensor  # [N] metres
@@ -100,7 +100,9 @@ def reconstruct(
     step = partial(_learn_batch, fit)
     last = yield from learn(fit.avatar, state, settings.batch, step, pace, checkpoints)
     finish_unseen(fit.avatar, frames, fit.priors, one_stage(report, "last colours", LEARNED))
-    yield replace(last, stage="Done")
+    corrected = fit.corrections.corrected(frames.params)
+    params = put_params(clip.params, frames.indices, corrected)
+    yield replace(last, stage="Done", params=params)
 
 
 def start_fit(
@@ -131,7 +133,7 @@ def start_fit(
         settings=settings,
         frames=frames,
         avatar=avatar,
-        corrections=PoseCorrections(len(frames.codes), head, binding).to(device),
+        corrections=FrameCorrections(head, len(frames.codes)).to(device),
         longest=torch.from_numpy(np.log(LONGEST * spacing)).to(device),
         priors=priors,
         offset_limit=torch.from_numpy(priors.offset_limit).to(device),
@@ -172,20 +174,21 @@ def train_step(
     noise = torch.randn((len(batch), frames.codes.shape[1]), generator=fit.generator)
     device = avatar.device
     batch, background = batch.to(device), background.to(device)
-    vertices = frames.vertices[batch]
+    codes, vertices = frames.codes[batch], frames.vertices[batch]
+    if not base_only:
+        codes, vertices = fit.corrections.posed(frames.params, batch)
     outside = torch.zeros((), device=device)
     weights = None
     if not base_only:
-        free = avatar.weights.unclamped(frames.codes[batch] + CODE_NOISE * noise.to(device))
+        free = avatar.weights.unclamped(codes + CODE_NOISE * noise.to(device))
         outside = (free.abs() - 1).relu().square().mean()
         weights = free.clamp(-1, 1)
     gaussians = avatar.gaussians(weights, vertices)
-    gaussians = gaussians._replace(means=fit.corrections(gaussians.means, batch))
     image, _, _ = rasterize(gaussians, frames.cameras(len(batch), half), background)
     target = composite(frames.pictures(batch, half), background)
     weight = _pixel_weight(fit.details[batch], image.shape[1:3], settings.detail_weight)
     loss, gradient, error = l1_gradient(image.detach(), target, weight)
-    rules = OUTSIDE_WEIGHT * outside + _rules(fit)
+    rules = OUTSIDE_WEIGHT * outside + _rules(fit) + fit.corrections.penalty(batch)
     optimiser.zero_grad()
     torch.autograd.backward([image, rules], [gradient, None])
     optimiser.step()
@@ -194,12 +197,11 @@ def train_step(
 
 
 def _rules(fit: Fit) -> Tensor:
-    """Costs that need no image: offsets, residuals, pose corrections."""
+    """Costs that need neither image nor frame: offsets and residuals."""
     avatar = fit.avatar
     return (
         OFFSET_WEIGHT * offset_penalty(avatar.means, fit.offset_limit)
         + RESIDUAL_WEIGHT * avatar.residual_penalty()
-        + CORRECTION_WEIGHT * fit.corrections.penalty()
     )
 
 

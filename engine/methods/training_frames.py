@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..api.errors import FootageError
-from ..avatar import drive
+from ..api.head import HeadParams
+from ..avatar import drive, param_tensors
 from ..clip import Camera, TrackedClip, TrackedFrame
 from ..gaussians import Cameras
 from ..imaging import resize
@@ -26,6 +27,7 @@ class FrameSlots:
     """Numbered frames as a fit sees them: pictures at one size and half of it, expression codes and
     posed heads, before one static camera."""
 
+    params: HeadParams  # tensors, leading axis S
     codes: Tensor  # [S, C]
     vertices: Tensor  # [S, V, 3] metres
     _pictures: PictureStore
@@ -69,14 +71,15 @@ class TrainingFrames(FrameSlots):
         device: torch.device | None = None,
         folder: Path | None = None,
         tick: Tick = silent,
+        least: int = 2,
     ) -> None:
         """Reads the frames `indices` of the clip, shrunk to `size` where they are larger; pictures
         for the CPU are kept in an unnamed file in `folder`.
 
-        Raises FootageError when too few frames are usable.
+        Raises FootageError when fewer than `least` frames are usable.
         """
         usable = np.asarray(indices)[np.asarray(clip.confidence)[indices] >= SURE]
-        if len(usable) < 2:
+        if len(usable) < least:
             raise FootageError(
                 f"Only {len(usable)} frames of the clip can be learned from.",
                 "Use a longer clip in which the face is visible.",
@@ -86,6 +89,7 @@ class TrainingFrames(FrameSlots):
         device = device or torch.device("cpu")
         super().__init__(clip.camera, size, device)
         self.indices = usable
+        self.params = param_tensors(clip.params[usable], device)
         codes, vertices = drive(clip.head, clip.params[usable])
         self.codes, self.vertices = codes.to(device), vertices.to(device)
         self._pictures = picture_store(len(usable), self.height, self.width, device, folder)

@@ -12,9 +12,7 @@ from engine.binding import uniform_uv_binding
 from engine.heads.builtin import builtin_head
 from engine.losses import composite, l1_gradient, limit_shapes, offset_penalty, ssim
 from engine.methods.optimisation import POSITION_FIRST, POSITION_LAST, Schedule
-from engine.methods.pose_corrections import PoseCorrections
 from engine.methods.region_priors import region_priors
-from tests.engine.ellipsoid import ellipsoid_head
 
 
 def test_the_l1_gradient_equals_autograd_of_the_weighted_mean():
@@ -65,37 +63,6 @@ def test_rates_fall_to_the_papers_end():
     assert start.position == start.others == 1
     assert end.position == pytest.approx(POSITION_LAST / POSITION_FIRST)
     assert end.others < 0.2
-
-
-def test_pose_corrections_turn_the_head_like_a_small_rotation_and_keep_a_zero_mean():
-    head = ellipsoid_head()
-    binding = uniform_uv_binding(head, 16)
-    corrections = PoseCorrections(3, head, binding)
-    with torch.no_grad():
-        corrections.turns[0] = torch.tensor([0.0, 0.003, 0.0])
-        corrections.shifts[0] = torch.tensor([0.001, 0.0, 0.0])
-    means = torch.rand(3, len(binding.face), 3)
-    with torch.no_grad():
-        moved = corrections(means, torch.arange(3)) - means
-    torch.testing.assert_close(moved.sum(0).mean(0), torch.zeros(3), atol=1e-6, rtol=0)
-    arm = means[0] - means[0].mean(0)
-    expected = torch.stack([arm[:, 2], torch.zeros(len(arm)), -arm[:, 0]], -1) * 0.002
-    expected = expected + torch.tensor([0.001, 0, 0]) * 2 / 3
-    torch.testing.assert_close(moved[0], expected, atol=1e-6, rtol=1e-3)
-
-
-def test_the_torso_is_not_moved_by_corrections_of_the_head():
-    head = builtin_head()
-    binding = uniform_uv_binding(head, 64)
-    corrections = PoseCorrections(2, head, binding)
-    with torch.no_grad():
-        corrections.shifts[0] = 0.01
-    means = torch.zeros(1, len(binding.face), 3)
-    with torch.no_grad():
-        moved = corrections(means, torch.tensor([0]))[0].abs().max(-1).values.numpy()
-    region = np.array(head.region_names)[head.face_regions[binding.face]]
-    assert moved[region == "lips"].min() > 0.004
-    assert np.median(moved[region == "shoulders"]) < 0.002
 
 
 def test_unseen_teeth_have_a_tint_and_skin_has_none():
