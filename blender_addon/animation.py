@@ -5,27 +5,18 @@ The head moves about its median place in the footage, which becomes the rig's or
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import bpy
 import numpy as np
 
 from ..engine.api.baked import Performance
 from ..engine.api.head import HeadParams
 from ..engine.api.rotations import quat_from_matrix
-from . import gaze
+from . import actions, gaze
+from .actions import BoneChannels
 from .avatar_object import BONES, find_rig, read
 from .coordinates import rotations_to_blender, vectors_to_blender
 
 FIRST_FRAME = 1
-_LINEAR = 1  # index of 'LINEAR' in Keyframe.interpolation
-
-
-class BoneChannels(NamedTuple):
-    """Keyframes of one bone, in the bone's own axes."""
-
-    location: np.ndarray | None  # [T, 3] metres; only the root moves
-    quats: np.ndarray  # [T, 4] w, x, y, z, without flips of sign
 
 
 def reference_place(performance: Performance) -> np.ndarray:
@@ -92,12 +83,21 @@ def add_performance(scene: bpy.types.Scene, proxy: bpy.types.Object) -> bpy.type
     )
     rate = scene.render.fps / scene.render.fps_base
     frames = FIRST_FRAME + np.asarray(performance.times)[kept] * rate
-    action = bpy.data.actions.new(f"{avatar.name} Performance")
-    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
-    _key_shapes(action, strip, proxy, params, frames)
-    _key_bones(action, strip, proxy, params, frames)
+    action = write(proxy, f"{avatar.name} Performance", params, frames)
+    actions.assign(proxy, action)
     proxy.likeness.action = action
     return action
+
+
+def write(
+    proxy: bpy.types.Object, name: str, params: HeadParams, frames: np.ndarray, part: str = "ALL"
+) -> bpy.types.Action:
+    """A new Action of T poses at `frames` [T]; `part` FACE or HEAD leaves the other out."""
+    names = read(proxy).head.expression_names
+    values = np.asarray(params.expression).T
+    shapes = dict(zip(names, values, strict=True)) if part != "HEAD" else {}
+    bones = bone_channels(find_rig(proxy), names, params) if part != "FACE" else {}
+    return actions.write(name, proxy, frames, shapes, bones)
 
 
 def _steady_signs(quats: np.ndarray) -> np.ndarray:
@@ -107,72 +107,14 @@ def _steady_signs(quats: np.ndarray) -> np.ndarray:
     return np.concatenate([quats[:1], quats[1:] * signs[:, None]])
 
 
-def _key_shapes(
-    action: bpy.types.Action,
-    strip: bpy.types.ActionKeyframeStrip,
-    proxy: bpy.types.Object,
-    params: HeadParams,
-    frames: np.ndarray,
-) -> None:
-    keys = proxy.data.shape_keys
-    slot = action.slots.new(id_type="KEY", name=proxy.name)
-    curves = strip.channelbag(slot, ensure=True).fcurves
-    names = read(proxy).head.expression_names
-    for name, values in zip(names, np.asarray(params.expression).T, strict=True):
-        _add_curve(curves, f'key_blocks["{name}"].value', 0, frames, values)
-    _assign(keys, action, slot)
-
-
-def _key_bones(
-    action: bpy.types.Action,
-    strip: bpy.types.ActionKeyframeStrip,
-    proxy: bpy.types.Object,
-    params: HeadParams,
-    frames: np.ndarray,
-) -> None:
-    rig = find_rig(proxy)
-    slot = action.slots.new(id_type="OBJECT", name=rig.name)
-    curves = strip.channelbag(slot, ensure=True).fcurves
-    names = read(proxy).head.expression_names
-    for bone, channels in bone_channels(rig, names, params).items():
-        path = f'pose.bones["{bone}"]'
-        rig.pose.bones[bone].rotation_mode = "QUATERNION"
-        for axis in range(4):
-            values = channels.quats[:, axis]
-            _add_curve(curves, f"{path}.rotation_quaternion", axis, frames, values)
-        if channels.location is not None:
-            for axis in range(3):
-                _add_curve(curves, f"{path}.location", axis, frames, channels.location[:, axis])
-    _assign(rig, action, slot)
-
-
-def _add_curve(
-    curves: bpy.types.ActionChannelbagFCurves,
-    path: str,
-    axis: int,
-    frames: np.ndarray,
-    values: np.ndarray,
-) -> None:
-    curve = curves.new(path, index=axis)
-    curve.keyframe_points.add(len(frames))
-    curve.keyframe_points.foreach_set("co", np.column_stack([frames, values]).ravel())
-    curve.keyframe_points.foreach_set("interpolation", [_LINEAR] * len(frames))
-    curve.update()
-
-
-def _assign(owner: bpy.types.ID, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
-    data = owner.animation_data_create()
-    data.action = action
-    data.action_slot = slot
-
-
-def use_performance(scene: bpy.types.Scene, proxy: bpy.types.Object) -> bpy.types.Action | None:
-    """Make the performance the avatar's active Action, from the one it has or anew."""
+def use_performance(
+    scene: bpy.types.Scene, proxy: bpy.types.Object, part: str = "ALL"
+) -> bpy.types.Action | None:
+    """Make the performance the active Action of FACE, HEAD or ALL: the one there is, or anew."""
     action = proxy.likeness.action
     if action is None:
         return add_performance(scene, proxy)
-    for owner in _animated(proxy):
-        _assign(owner, action, _slot_of(action, owner))
+    actions.assign(proxy, action, part)
     return action
 
 
@@ -193,14 +135,14 @@ def plays_performance(proxy: bpy.types.Object) -> bool:
     action = proxy.likeness.action
     return action is not None and any(
         owner.animation_data is not None and owner.animation_data.action == action
-        for owner in _animated(proxy)
+        for owner in actions.animated(proxy)
     )
 
 
 def layer_performance(proxy: bpy.types.Object) -> None:
     """Move the performance to an NLA track, so that the active Action is free for new keyframes."""
     action = proxy.likeness.action
-    for owner in _animated(proxy):
+    for owner in actions.animated(proxy):
         data = owner.animation_data
         if data is None or data.action != action:
             continue
@@ -218,17 +160,7 @@ def layer_performance(proxy: bpy.types.Object) -> None:
 
 def clear_performance(proxy: bpy.types.Object) -> None:
     """Take the performance off the avatar; its Action stays with the avatar."""
-    for owner in _animated(proxy):
+    for owner in actions.animated(proxy):
         data = owner.animation_data
         if data is not None and data.action == proxy.likeness.action:
             data.action = None
-
-
-def _animated(proxy: bpy.types.Object) -> list[bpy.types.ID]:
-    """What a performance animates: shape keys and rig."""
-    return [owner for owner in (proxy.data.shape_keys, find_rig(proxy)) if owner is not None]
-
-
-def _slot_of(action: bpy.types.Action, owner: bpy.types.ID) -> bpy.types.ActionSlot:
-    kind = "KEY" if isinstance(owner, bpy.types.Key) else "OBJECT"
-    return next(slot for slot in action.slots if slot.target_id_type == kind)

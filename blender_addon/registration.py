@@ -5,11 +5,24 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from ..operators import animate, avatars, capture, export, import_avatar, reconstruct, setup
+from ..operators import (
+    animate,
+    avatars,
+    capture,
+    export,
+    import_avatar,
+    pose,
+    pose_library,
+    reconstruct,
+    setup,
+)
 from ..operators import render as render_operators
 from ..panels import avatars as avatars_panel
 from ..panels import create as create_panel
 from ..panels import export as export_panel
+from ..panels import expression as expression_panel
+from ..panels import performance as performance_panel
+from ..panels import poses as poses_panel
 from ..panels import render as render_panel
 from . import (
     avatar_layer,
@@ -34,11 +47,16 @@ _WITH_CLASSES = (
     import_avatar,
     avatars,
     animate,
+    pose,
+    pose_library,
     render_operators,
     export,
     create_panel,
     avatars_panel,
     render_panel,
+    expression_panel,
+    poses_panel,
+    performance_panel,
     export_panel,
 )
 

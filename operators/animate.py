@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import bpy
 
-from ..blender_addon import animation, avatar_object, footage_camera, sliders
+from ..blender_addon import animation, avatar_object, footage_camera, keying, sliders
+from ..blender_addon.pose import HEAD, REGION_ITEMS
 from ..engine.api.errors import LikenessError
 from .avatars import no_avatar_reason
 from .explained import Explained
+
+_SLIDER_REGIONS = [item for item in REGION_ITEMS if item[0] != HEAD]
 
 
 class LIKENESS_OT_reset_sliders(Explained, bpy.types.Operator):
@@ -20,10 +23,7 @@ class LIKENESS_OT_reset_sliders(Explained, bpy.types.Operator):
     region: bpy.props.EnumProperty(
         name="Region",
         description="Which sliders",
-        items=[
-            ("ALL", "All", "Every slider, and the bones"),
-            *((name, label, f"Sliders of the {label.lower()}") for name, label in sliders.REGIONS),
-        ],
+        items=_SLIDER_REGIONS,
     )
 
     @classmethod
@@ -33,15 +33,26 @@ class LIKENESS_OT_reset_sliders(Explained, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         proxy = avatar_object.find_avatar(context.object)
         sliders.reset(proxy, None if self.region == "ALL" else self.region)
+        keying.insert_if_recording(context, proxy, self.region)
         return {"FINISHED"}
 
 
 class LIKENESS_OT_apply_performance(Explained, bpy.types.Operator):
-    """Animate the active avatar as the person moved in the footage"""
+    """Animate the active avatar as the person moved in the footage: face, head, or both"""
 
     bl_idname = "likeness.apply_performance"
     bl_label = "Use Performance"
     bl_options = {"REGISTER", "UNDO"}
+
+    part: bpy.props.EnumProperty(
+        name="Part",
+        description="What the performance animates; the rest keeps the Action that it has",
+        items=[
+            ("ALL", "Face and Head", "Sliders and bones"),
+            ("FACE", "Face", "Sliders only: the head can move by another Action"),
+            ("HEAD", "Head", "Bones only"),
+        ],
+    )
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
@@ -50,7 +61,7 @@ class LIKENESS_OT_apply_performance(Explained, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         proxy = avatar_object.find_avatar(context.object)
         try:
-            action = animation.use_performance(context.scene, proxy)
+            action = animation.use_performance(context.scene, proxy, self.part)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

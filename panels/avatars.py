@@ -1,18 +1,16 @@
-"""The scene's avatars: list, level of detail, sliders by face region, performance. Draws only."""
+"""The scene's avatars: list and level of detail. Draws only."""
 
 from __future__ import annotations
 
 import bpy
 
-from ..blender_addon import avatar_object, sliders, viewport
-from ..operators.animate import (
-    LIKENESS_OT_apply_performance,
-    LIKENESS_OT_clear_performance,
-    LIKENESS_OT_layer_performance,
-    LIKENESS_OT_match_camera,
-    LIKENESS_OT_reset_sliders,
+from ..blender_addon import avatar_object, viewport
+from ..operators.avatars import (
+    LIKENESS_OT_convert_native,
+    LIKENESS_OT_remove_avatar,
+    LIKENESS_OT_remove_native,
+    LIKENESS_OT_select_rig,
 )
-from ..operators.avatars import LIKENESS_OT_remove_avatar, LIKENESS_OT_select_rig
 from .text import draw_text
 
 
@@ -39,17 +37,14 @@ class LIKENESS_UL_avatars(bpy.types.UIList):
         return shown, []
 
 
-class _Tab:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Likeness"
-
-
-class LIKENESS_PT_avatars(_Tab, bpy.types.Panel):
+class LIKENESS_PT_avatars(bpy.types.Panel):
     """Which avatar the panels below are about."""
 
     bl_idname = "LIKENESS_PT_avatars"
     bl_label = "Avatars"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Likeness"
     bl_order = 20
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -77,60 +72,9 @@ class LIKENESS_PT_avatars(_Tab, bpy.types.Panel):
         row.prop(avatar.likeness, "level", text="Level")
         row.prop(avatar.likeness, "automatic_level", toggle=True)
         layout.label(text=f"{avatar_object.shown_count(avatar):,} Gaussians")
+        native = avatar_object.shows_natively(avatar)
+        verb = LIKENESS_OT_remove_native if native else LIKENESS_OT_convert_native
+        layout.operator(verb.bl_idname, icon="POINTCLOUD_DATA")
 
 
-class LIKENESS_PT_sliders(_Tab, bpy.types.Panel):
-    """The avatar's shape keys, by region of the face."""
-
-    bl_idname = "LIKENESS_PT_sliders"
-    bl_label = "Expression"
-    bl_order = 30
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        avatar = avatar_object.find_avatar(context.object)
-        # No poll: a panel that comes later than the others would be drawn below them.
-        if avatar is None:
-            layout.label(text="Select an avatar")
-            return
-        layout.operator(LIKENESS_OT_reset_sliders.bl_idname, text="Reset All", icon="LOOP_BACK")
-        for region, label in sliders.REGIONS:
-            keys = list(sliders.keys_of(avatar, region))
-            if not keys:
-                continue
-            closed = region not in {"BROWS", "EYES", "MOUTH"}
-            header, body = layout.panel(f"likeness_{region}", default_closed=closed)
-            header.label(text=label)
-            reset = header.operator(
-                LIKENESS_OT_reset_sliders.bl_idname, text="", icon="LOOP_BACK", emboss=False
-            )
-            reset.region = region
-            if body is None:
-                continue
-            column = body.column(align=True)
-            for key in keys:
-                column.prop(key, "value", text=sliders.label_of(key.name), slider=True)
-
-
-class LIKENESS_PT_performance(_Tab, bpy.types.Panel):
-    """The movement recorded in the footage."""
-
-    bl_idname = "LIKENESS_PT_performance"
-    bl_label = "Performance"
-    bl_order = 40
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        column = layout.column(align=True)
-        column.operator(LIKENESS_OT_apply_performance.bl_idname, icon="ACTION")
-        column.operator(LIKENESS_OT_layer_performance.bl_idname, icon="NLA")
-        column.operator(LIKENESS_OT_clear_performance.bl_idname, icon="X")
-        layout.operator(LIKENESS_OT_match_camera.bl_idname, icon="VIEW_CAMERA")
-
-
-classes = (
-    LIKENESS_UL_avatars,
-    LIKENESS_PT_avatars,
-    LIKENESS_PT_sliders,
-    LIKENESS_PT_performance,
-)
+classes = (LIKENESS_UL_avatars, LIKENESS_PT_avatars)

@@ -1,0 +1,37 @@
+"""Movement that comes from outside: the footage's performance and other sources. Draws only."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..operators.animate import (
+    LIKENESS_OT_apply_performance,
+    LIKENESS_OT_clear_performance,
+    LIKENESS_OT_layer_performance,
+    LIKENESS_OT_match_camera,
+)
+
+
+class LIKENESS_PT_performance(bpy.types.Panel):
+    """The movement recorded in the footage."""
+
+    bl_idname = "LIKENESS_PT_performance"
+    bl_label = "Performance"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Likeness"
+    bl_order = 40
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        column = layout.column(align=True)
+        row = column.row(align=True)
+        row.operator(LIKENESS_OT_apply_performance.bl_idname, icon="ACTION").part = "ALL"
+        for part, text in (("FACE", "Face"), ("HEAD", "Head")):
+            row.operator(LIKENESS_OT_apply_performance.bl_idname, text=text).part = part
+        column.operator(LIKENESS_OT_layer_performance.bl_idname, icon="NLA")
+        column.operator(LIKENESS_OT_clear_performance.bl_idname, icon="X")
+        layout.operator(LIKENESS_OT_match_camera.bl_idname, icon="VIEW_CAMERA")
+
+
+classes = (LIKENESS_PT_performance,)
