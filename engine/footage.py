@@ -12,16 +12,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 import numpy as np
 
 from .api.errors import FootageError
-from .imaging import read_image
+from .imaging import camera_pictures, read_image
 from .video import decode, probe
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+UNREAD_SUFFIXES = {".heic", ".heif", ".avif", ".dng"}  # of phones; OpenCV reads none of them
 FOLDER_FPS = 25.0
+# Below, no face can be told; beyond 8K, one frame takes a hundred megabytes.
+SIDES = (16, 8192)
 
 
 class FootageFrame(NamedTuple):
@@ -68,10 +72,10 @@ class Footage:
     def _video_frames(self) -> Iterator[FootageFrame]:
         start: float | None = None
         last, index = -math.inf, -1
-        for index, (time, image) in enumerate(decode(self.path, self.has_alpha)):
-            start = time if start is None else start
+        for index, (stamp, image) in enumerate(decode(self.path, self.has_alpha)):
+            start = stamp if start is None else start
             # Some cameras write equal stamps; a frame is never shown before the one it follows.
-            last = max(time - start, last + 1e-3) if index else 0.0
+            last = max(stamp - start, last + 1e-3) if index else 0.0
             yield FootageFrame(
                 last,
                 np.ascontiguousarray(image[..., :3]),
@@ -121,14 +125,14 @@ def open_footage(path: str | Path, masks: str | Path = "") -> Footage:
     Raises FootageError, in one line, for whatever cannot be read.
     """
     path = Path(path)
-    if not path.exists():
-        raise FootageError(f"{path} does not exist.", "Check the path.")
+    _check_readable(path)
     mask_images = _images_in(Path(masks), "masks") if masks else ()
     if path.is_dir():
         return _from_images(path, _images_in(path, "images"), mask_images)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return _from_images(path, (path,), mask_images)
     stream = probe(path)
+    _check_size(path, stream.width, stream.height)
     return Footage(
         path,
         stream.width,
@@ -139,6 +143,49 @@ def open_footage(path: str | Path, masks: str | Path = "") -> Footage:
         has_alpha=stream.has_alpha,
         duration=stream.duration,
     )
+
+
+def camera_frames(name: str) -> Iterator[FootageFrame]:
+    """Frames of the camera with this number or device file, until it is switched off, stamped as
+    they come. Raises FootageError."""
+    began: float | None = None
+    try:
+        for rgb in camera_pictures(int(name) if name.isdecimal() else name):
+            now = monotonic()
+            began = now if began is None else began
+            yield FootageFrame(now - began, rgb, None)
+    except OSError as error:
+        raise FootageError(
+            f"There is no camera '{name}'.",
+            "Plug it in, close other programs that use it; camera:0 is the first.",
+        ) from error
+
+
+def _check_readable(path: Path) -> None:
+    """Raise FootageError for a path that is not there, not ours to read, or empty."""
+    if not path.exists():
+        raise FootageError(f"{path} does not exist.", "Check the path.")
+    if path.suffix.lower() in UNREAD_SUFFIXES:
+        raise FootageError(f"{path.name} is of a kind that cannot be read.", "Save it as JPEG.")
+    if path.is_dir():
+        return
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise FootageError(
+            f"{path} cannot be opened: {error.strerror}.", "Check its permissions."
+        ) from error
+    if empty:
+        raise FootageError(f"{path.name} is empty.", "Copy the file again.")
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if not SIDES[0] <= min(width, height) <= max(width, height) <= SIDES[1]:
+        raise FootageError(
+            f"{path.name} is {width}x{height}; from {SIDES[0]} to {SIDES[1]} pixels can be used.",
+            "Film or export it between 480p and 4K.",
+        )
 
 
 def footage_digest(path: Path) -> str:
@@ -156,6 +203,7 @@ def footage_digest(path: Path) -> str:
 def _from_images(path: Path, images: tuple[Path, ...], masks: tuple[Path, ...]) -> Footage:
     rgb, alpha = _read(images[0])
     height, width = rgb.shape[:2]
+    _check_size(images[0], width, height)
     return Footage(
         path, width, height, FOLDER_FPS, len(images), images, masks, has_alpha=alpha is not None
     )

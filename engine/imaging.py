@@ -6,6 +6,7 @@ Images are RGB or RGBA uint8 [H, W, C] in memory; cv2's BGR order never leaves t
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,19 @@ def read_image(path: str | Path) -> tuple[np.ndarray, np.ndarray | None] | None:
 
 def _to_8_bit(image: np.ndarray) -> np.ndarray:
     return (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image.astype(np.uint8)
+
+
+def camera_pictures(camera: int | str) -> Iterator[np.ndarray]:
+    """RGB pictures of a camera, by its number or device file, as it gives them. Raises OSError when
+    it cannot be opened."""
+    capture = cv2.VideoCapture(camera)
+    try:
+        if not capture.isOpened():
+            raise OSError(f"camera {camera} cannot be opened")
+        while (shot := capture.read())[0]:
+            yield cv2.cvtColor(shot[1], cv2.COLOR_BGR2RGB)
+    finally:
+        capture.release()
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:
