@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import bpy
 
 from ..engine.api.avatar_file import read_avatar
 from ..engine.api.errors import LikenessError
-from . import animation, avatar_object, character, environment, importing
+from . import animation, avatar_object, character, environment, footage_report, importing
 from .bridge import Engine
 from .preferences import EXTENSION, preferences
 
@@ -33,6 +34,7 @@ class _Work:
     preview_path: str = ""
     preview: str = ""  # path that waits to be shown
     result: str = ""
+    use: Callable[[str], None] | None = None  # takes the result's path; None shows an avatar
 
 
 _engine: Engine | None = None
@@ -86,6 +88,26 @@ def create_avatar(context: bpy.types.Context) -> None:
         method=settings.method,
         preset=settings.preset,
         device=preferences(context).device,
+    )
+
+
+def track(context: bpy.types.Context, footage: Path, use: Callable[[str], None]) -> None:
+    """Start tracking a head in footage; `use` gets the clip's folder on the main thread.
+
+    It must look its objects up again: references may have died by then. Raises LikenessError.
+    """
+    if not footage.exists():
+        raise LikenessError(f"There is no footage at {footage}.", "Choose it again.")
+    engine = _running_engine(context)
+    clips = Path(bpy.app.tempdir) / "likeness"
+    clips.mkdir(parents=True, exist_ok=True)
+    _begin(context, "Starting the avatar engine")
+    _work.use = use
+    _work.request = engine.send(
+        "track",
+        source=str(footage),
+        output=str(clips / f"{footage.stem} driving"),
+        settings={"fast_matte": True},  # nobody sees the matte of a driving video
     )
 
 
@@ -157,6 +179,7 @@ def _begin(context: bpy.types.Context, stage: str) -> None:
     job = context.window_manager.likeness
     job.running, job.stage, job.progress, job.seconds_left = True, stage, 0.0, -1.0
     job.error = job.notice = ""
+    footage_report.clear()
     if not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick, first_interval=POLL_SECONDS)
 
@@ -196,6 +219,8 @@ def _follow(job: bpy.types.PropertyGroup, event: dict) -> None:
         job.seconds_left = -1.0 if left is None else float(left)
     elif kind == "preview":
         _work.preview = event["path"]
+    elif kind == "report":
+        footage_report.take(event)
     elif kind == "result":
         _work.result = event["path"]
         job.notice = _report(event)
@@ -216,7 +241,10 @@ def _show_waiting(job: bpy.types.PropertyGroup) -> None:
     path, final = _work.result or _work.preview, bool(_work.result)
     _work.preview = _work.result = ""
     try:
-        _show(path, final)
+        if _work.use is not None:
+            _work.use(path)
+        else:
+            _show(path, final)
     except LikenessError as error:
         _end(job, str(error))
         return

@@ -10,10 +10,12 @@ from ..operators import (
     avatars,
     capture,
     export,
+    footage_report,
     import_avatar,
     pose,
     pose_library,
     reconstruct,
+    retarget,
     setup,
 )
 from ..operators import render as render_operators
@@ -21,6 +23,7 @@ from ..panels import avatars as avatars_panel
 from ..panels import create as create_panel
 from ..panels import export as export_panel
 from ..panels import expression as expression_panel
+from ..panels import footage_report as footage_report_panel
 from ..panels import performance as performance_panel
 from ..panels import poses as poses_panel
 from ..panels import render as render_panel
@@ -35,23 +38,28 @@ from . import (
     render_settings,
     viewport,
 )
+from . import footage_report as footage_properties
 
 _WITH_CLASSES = (
     properties,
+    footage_properties,
     preferences,
     render_settings,
     render_engine,
     setup,
     capture,
     reconstruct,
+    footage_report,
     import_avatar,
     avatars,
     animate,
     pose,
     pose_library,
+    retarget,
     render_operators,
     export,
     create_panel,
+    footage_report_panel,
     avatars_panel,
     render_panel,
     expression_panel,
@@ -74,11 +82,13 @@ def register() -> None:
         for cls in module.classes:
             bpy.utils.register_class(cls)
     properties.register_properties()
+    footage_properties.register_properties()
     render_settings.register_properties()
     avatar_layer.register_handlers()
     native.register_handlers()
     bpy.types.TOPBAR_MT_file_import.append(import_avatar.draw_menu)
     bpy.types.TOPBAR_MT_file_import.append(capture.draw_menu)
+    bpy.types.TOPBAR_MT_file_import.append(retarget.draw_menu)
     bpy.types.TOPBAR_MT_file_export.append(export.draw_menu)
     bpy.app.handlers.load_pre.append(_forget_file)
     viewport.register()
@@ -88,6 +98,7 @@ def unregister() -> None:
     viewport.unregister()
     bpy.app.handlers.load_pre.remove(_forget_file)
     bpy.types.TOPBAR_MT_file_export.remove(export.draw_menu)
+    bpy.types.TOPBAR_MT_file_import.remove(retarget.draw_menu)
     bpy.types.TOPBAR_MT_file_import.remove(capture.draw_menu)
     bpy.types.TOPBAR_MT_file_import.remove(import_avatar.draw_menu)
     native.unregister_handlers()
@@ -95,6 +106,7 @@ def unregister() -> None:
     jobs.close()
     avatar_object.forget()
     render_settings.unregister_properties()
+    footage_properties.unregister_properties()
     properties.unregister_properties()
     for module in reversed(_WITH_CLASSES):
         for cls in reversed(module.classes):

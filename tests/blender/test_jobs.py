@@ -37,6 +37,9 @@ for line in sys.stdin:
             continue
         shutil.copy(here / "preview.likeness", ask["preview"])
         say(id=ask["id"], event="preview", path=ask["preview"])
+        say(id=ask["id"], event="report", sheet=str(here / "sheet.png"), findings=[
+            dict(name="mouth_closed", severity="serious", words="the mouth never opens",
+                 advice="Talk.")])
         say(id=ask["id"], event="progress", stage="Fitting", fraction=0.5, seconds_left=9.0)
         time.sleep(0.5)
         shutil.copy(here / "result.likeness", ask["output"])
@@ -117,6 +120,24 @@ def test_opening_another_file_ends_the_job(engine):
     bpy.ops.wm.read_factory_settings(use_empty=True)
     assert not bpy.context.window_manager.likeness.running
     assert not bpy.app.timers.is_registered(jobs._tick)
+
+
+def test_what_the_footage_lacks_is_told_and_its_sheet_can_be_looked_at(engine):
+    folder = engine("work")
+    bpy.ops.likeness.create_avatar()
+    report = bpy.context.window_manager.likeness_footage
+    assert [(f.severity, f.advice) for f in report.findings] == [("serious", "Talk.")]
+    assert not bpy.ops.likeness.open_sheet.poll()  # the engine has written none
+    sheet = bpy.data.images.new("sheet", 4, 4)
+    sheet.filepath_raw, sheet.file_format = str(folder / "sheet.png"), "PNG"
+    sheet.save()
+    bpy.data.images.remove(sheet)
+    assert bpy.ops.likeness.open_sheet() == {"FINISHED"}
+    assert [image.name for image in bpy.data.images if image.source == "FILE"] == ["sheet.png"]
+    engine("fail")
+    with pytest.raises(RuntimeError, match="no face"):
+        bpy.ops.likeness.create_avatar()
+    assert not report.told
 
 
 def test_missing_footage_is_said_before_anything_starts(engine):
