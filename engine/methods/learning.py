@@ -48,7 +48,8 @@ def learn(
                 _keep(checkpoints, state, pace)
                 yield _progress(stage, state, pace, figures, avatar)
     except GeneratorExit:
-        _keep(checkpoints, state, pace, now=True)
+        if state.images:
+            _keep(checkpoints, state, pace, now=True)
         raise
     _keep(checkpoints, state, pace, now=True)
     return _progress(stage, state, pace, tally.take() if tally.losses else figures, avatar)
