@@ -47,7 +47,7 @@ def bone_channels(
             carried = turn @ rest[:3, 3] + vectors_to_blender(params.translation)
             location = (carried - rest[:3, 3]) @ rest[:3, :3]
         basis = rest[:3, :3].T @ turn @ rest[:3, :3]
-        channels[BONES[joint]] = BoneChannels(location, _steady_signs(quat_from_matrix(basis)))
+        channels[BONES[joint]] = BoneChannels(location, steady_signs(quat_from_matrix(basis)))
     return channels
 
 
@@ -100,7 +100,7 @@ def write(
     return actions.write(name, proxy, frames, shapes, bones)
 
 
-def _steady_signs(quats: np.ndarray) -> np.ndarray:
+def steady_signs(quats: np.ndarray) -> np.ndarray:
     """The same rotations [T, 4] with neighbours in one hemisphere, so that curves do not jump."""
     turns = np.einsum("tk,tk->t", quats[1:], quats[:-1]) < 0
     signs = np.where(np.cumsum(turns) % 2, -1.0, 1.0)

@@ -16,7 +16,7 @@ import bpy
 
 from ..engine.api.avatar_file import read_avatar
 from ..engine.api.errors import LikenessError
-from . import animation, avatar_object, character, environment, footage_report, importing
+from . import animation, avatar_object, character, environment, footage_report, importing, job_words
 from .bridge import Engine
 from .preferences import EXTENSION, preferences
 
@@ -152,15 +152,6 @@ def wait(context: bpy.types.Context) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def time_left_text(seconds: float) -> str:
-    """'about 4 min left', or nothing while nobody knows."""
-    if seconds < 0:
-        return ""
-    if seconds < 90:
-        return f"about {max(5, round(seconds / 5) * 5)} s left"
-    return f"about {round(seconds / 60)} min left"
-
-
 def _running_engine(context: bpy.types.Context) -> Engine:
     global _engine
     python = engine_python(context)
@@ -223,7 +214,7 @@ def _follow(job: bpy.types.PropertyGroup, event: dict) -> None:
         footage_report.take(event)
     elif kind == "result":
         _work.result = event["path"]
-        job.notice = _report(event)
+        job.notice = job_words.quality_text(event)
     elif kind == "cancelled":
         _end(job, "")
     elif kind == "error":
@@ -286,13 +277,6 @@ def _end(job: bpy.types.PropertyGroup, error: str) -> None:
         Path(_work.preview_path).unlink(missing_ok=True)
     _work = None
     job.running, job.error, job.seconds_left = False, error, -1.0
-
-
-def _report(result: dict) -> str:
-    """What a person wants to know of a new avatar: its quality, and what the footage lacked."""
-    psnr = (result.get("metrics") or {}).get("psnr")
-    quality = [f"{psnr:.1f} dB on frames that it did not learn from."] if psnr else []
-    return " ".join([*quality, *map(str, result.get("warnings") or ())])
 
 
 def _unused_path(folder: Path, stem: str) -> Path:

@@ -88,6 +88,11 @@ class LikenessScene(bpy.types.PropertyGroup):
         description="Give the scene the footage's camera, frame rate, length and picture size",
         default=True,
     )
+    name_table: bpy.props.PointerProperty(
+        name="Name Table",
+        description="A text with other programs' names for expressions; empty uses the presets",
+        type=bpy.types.Text,
+    )
     active: bpy.props.IntProperty(
         name="Active Avatar",
         description="Row of the avatar list",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..blender_addon import jobs
+from ..blender_addon import job_words, jobs
 from ..operators.capture import LIKENESS_OT_import_video
 from ..operators.import_avatar import LIKENESS_OT_import_avatar
 from ..operators.reconstruct import LIKENESS_OT_cancel, LIKENESS_OT_create_avatar
@@ -55,7 +55,7 @@ def _draw_settings(layout: bpy.types.UILayout, scene: bpy.types.PropertyGroup) -
 def _draw_work(layout: bpy.types.UILayout, job: bpy.types.PropertyGroup) -> None:
     layout.progress(factor=job.progress, text=f"{job.stage}  {job.progress:.0%}")
     row = layout.row()
-    row.label(text=jobs.time_left_text(job.seconds_left))
+    row.label(text=job_words.time_left_text(job.seconds_left))
     row.operator(LIKENESS_OT_cancel.bl_idname, text="Cancel", icon="X")
 
 

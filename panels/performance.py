@@ -10,6 +10,11 @@ from ..operators.animate import (
     LIKENESS_OT_layer_performance,
     LIKENESS_OT_match_camera,
 )
+from ..operators.retarget import (
+    LIKENESS_OT_drive_from_video,
+    LIKENESS_OT_import_capture,
+    LIKENESS_OT_new_name_table,
+)
 
 
 class LIKENESS_PT_performance(bpy.types.Panel):
@@ -32,6 +37,12 @@ class LIKENESS_PT_performance(bpy.types.Panel):
         column.operator(LIKENESS_OT_layer_performance.bl_idname, icon="NLA")
         column.operator(LIKENESS_OT_clear_performance.bl_idname, icon="X")
         layout.operator(LIKENESS_OT_match_camera.bl_idname, icon="VIEW_CAMERA")
+        column = layout.column(align=True)
+        column.operator(LIKENESS_OT_drive_from_video.bl_idname, icon="FILE_MOVIE")
+        column.operator(LIKENESS_OT_import_capture.bl_idname, icon="IMPORT")
+        row = layout.row(align=True)
+        row.prop(context.scene.likeness, "name_table", text="Names")
+        row.operator(LIKENESS_OT_new_name_table.bl_idname, text="", icon="ADD")
 
 
 classes = (LIKENESS_PT_performance,)
