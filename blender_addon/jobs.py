@@ -18,6 +18,7 @@ from ..engine.api.avatar_file import read_avatar
 from ..engine.api.errors import LikenessError
 from . import animation, avatar_object, character, environment, footage_report, importing, job_words
 from .bridge import Engine
+from .kept_clips import clips_folder
 from .preferences import EXTENSION, preferences
 
 POLL_SECONDS = 0.2
@@ -72,10 +73,8 @@ def create_avatar(context: bpy.types.Context) -> None:
         raise LikenessError(f"There is no footage at {footage}.", "Choose it again.")
     engine = _running_engine(context)
     folder = user_folder() / "avatars"
-    # The tracked clip is kept as long as Blender runs: the next preset starts from it.
-    clips = Path(bpy.app.tempdir) / "likeness"
-    for needed in (folder, clips):
-        needed.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = clips_folder(user_folder() / "clips", footage)
     output = _unused_path(folder, footage.stem)
     _begin(context, "Starting the avatar engine")
     _work.preview_path = str(output.with_name(f"{output.stem} preview.likeness"))
@@ -212,10 +211,13 @@ def _follow(job: bpy.types.PropertyGroup, event: dict) -> None:
         _work.preview = event["path"]
     elif kind == "report":
         footage_report.take(event)
+    elif kind == "notice":
+        job.notice = str(event.get("message", ""))
     elif kind == "result":
         _work.result = event["path"]
         job.notice = job_words.quality_text(event)
     elif kind == "cancelled":
+        job.notice = ""
         _end(job, "")
     elif kind == "error":
         _end(job, f"{event.get('message', '')} {event.get('hint', '')}".strip())

@@ -54,6 +54,8 @@ def _draw_settings(layout: bpy.types.UILayout, scene: bpy.types.PropertyGroup) -
 
 def _draw_work(layout: bpy.types.UILayout, job: bpy.types.PropertyGroup) -> None:
     layout.progress(factor=job.progress, text=f"{job.stage}  {job.progress:.0%}")
+    if job.notice:
+        draw_text(layout, job.notice, "INFO")
     row = layout.row()
     row.label(text=job_words.time_left_text(job.seconds_left))
     row.operator(LIKENESS_OT_cancel.bl_idname, text="Cancel", icon="X")
