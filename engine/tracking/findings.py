@@ -157,7 +157,7 @@ RULES = (
     ),
     # How it was filmed.
     Rule(
-        "tiny_face", "serious", lambda f: f["face_height_px"] < FACE_TINY,
+        "small_face", "serious", lambda f: f["face_height_px"] < FACE_TINY,
         "the face is only {face_height_px:.0f} pixels tall",
         "Go nearer: the head with its hair should fill most of the picture's height.",
         of_stills=True,

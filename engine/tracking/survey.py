@@ -18,8 +18,8 @@ BURNT = 250
 # The background is followed over this many frames: a pan moves it by more than a pixel.
 FOLLOWED_FRAMES = 3
 CORNERS, APART, FEWEST = 120, 8.0, 12
-# The head's box is widened by this before the rest counts as background: hair, shoulders, hands.
-BODY = 0.5
+# Below this share of the head's box, shoulders and hands may be beside it: no background.
+CHIN_LEVEL = 0.72
 # Two pictures that differ by this much on average (of 255) are not of one shot.
 CUT = 38.0
 THUMBNAIL = 32
@@ -134,12 +134,11 @@ def second_face(faces: np.ndarray) -> float:
 
 
 def background_mask(shape: Sequence[int], head: np.ndarray) -> np.ndarray:
-    """Boolean [H, W]: beside and above the head's box, never below it, where the body is."""
+    """Boolean [H, W]: above and beside the head's box [4], and never below the chin."""
     left, top, right, bottom = head
-    grow = BODY * (right - left)
     mask = np.ones(tuple(shape), bool)
-    columns = slice(max(int(left - grow), 0), max(int(right + grow), 0))
-    mask[max(int(top - 0.1 * (bottom - top)), 0) :, columns] = False
+    mask[max(int(top), 0) :, max(int(left), 0) : max(int(right), 0)] = False
+    mask[max(int(top + CHIN_LEVEL * (bottom - top)), 0) :] = False
     return mask
 
 
