@@ -15,7 +15,7 @@ from .api.baked import OPACITY, BakedAvatar, Binding, Performance
 from .avatar import Avatar
 from .bake_error import bake_error
 from .clip import TrackedClip
-from .levels import importance, level_order
+from .levels import importance, level_order, places
 from .progress import Tick, halves, silent
 
 INVISIBLE = 1 / 255
@@ -37,7 +37,8 @@ def bake(
     seen = np.setdiff1d(np.arange(len(clip.params)), tests)
     codes = torch.from_numpy(np.asarray(clip.head.code(clip.params[seen]), np.float32))
     first, second = halves(tick)
-    shows = None if draft else importance(avatar, clip, first)
+    performance = _performance(clip, tests)
+    shows = None if draft else importance(avatar, performance, first)
     base, deltas, weight_map = avatar.linear(codes, shows, draft)
     order, levels = _order(avatar, base, shows)
     binding = avatar.binding
@@ -49,7 +50,7 @@ def bake(
         deltas=deltas[:, order],
         weight_map=weight_map,
         levels=levels,
-        performance=_performance(clip, tests),
+        performance=performance,
         info=dict(info or {}),
     )
     if not draft:
@@ -65,9 +66,7 @@ def _order(
     visible = _visible(base)
     if shows is None:
         return visible, (len(visible),)
-    corners = avatar.head.vertices[avatar.head.faces[avatar.binding.face[visible]]]
-    places = np.einsum("nk,nkc->nc", avatar.binding.barycentric[visible], corners)
-    order, levels = level_order(places, shows[visible])
+    order, levels = level_order(places(avatar.head, avatar.binding)[visible], shows[visible])
     return visible[order], levels
 
 

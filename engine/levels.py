@@ -10,8 +10,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from .api.baked import Binding, Performance
+from .api.head import HeadModel
 from .avatar import Avatar
-from .clip import TrackedClip
+from .clip import Camera
 from .progress import Tick, silent
 from .rasterize import splat_weights
 from .render import camera_batch
@@ -27,21 +29,27 @@ CURVE_BITS = 10
 """Cells along each axis of the curve: 2^10 over the head, fractions of a millimetre."""
 
 
-def importance(avatar: Avatar, clip: TrackedClip, tick: Tick = silent) -> np.ndarray:
-    """Sums of each Gaussian's blend weights [N] over the pixels of frames of the clip."""
-    count = len(clip.params)
-    frames = np.unique(np.linspace(0, count - 1, SAMPLES).round().astype(int))
+def importance(avatar: Avatar, shot: Performance, tick: Tick = silent) -> np.ndarray:
+    """Sums of each Gaussian's blend weights [N] over the pixels of frames of the performance."""
+    frames = np.unique(np.linspace(0, len(shot.times) - 1, SAMPLES).round().astype(int))
     total = np.zeros(len(avatar.binding.face))
+    camera = Camera(shot.viewmat, shot.K, shot.width, shot.height)
     for start in range(0, len(frames), BATCH):
         chunk = frames[start : start + BATCH]
         with torch.no_grad():
-            gaussians = avatar.pose(clip.params[chunk])
-        cameras = camera_batch([clip.camera] * len(chunk), avatar.device)
-        shape = (len(chunk), clip.camera.height, clip.camera.width, 3)
+            gaussians = avatar.pose(shot.params[chunk])
+        cameras = camera_batch([camera] * len(chunk), avatar.device)
+        shape = (len(chunk), camera.height, camera.width, 3)
         weight, _ = splat_weights(gaussians, cameras, torch.zeros(shape, device=avatar.device))
         total += weight.sum(0).cpu().numpy()
         tick(min(1.0, (start + BATCH) / len(frames)))
     return total
+
+
+def places(head: HeadModel, binding: Binding) -> np.ndarray:
+    """Where Gaussians are bound on the neutral head [N, 3], metres."""
+    corners = head.vertices[head.faces[binding.face]]
+    return np.einsum("nk,nkc->nc", binding.barycentric, corners)
 
 
 def level_order(places: np.ndarray, importance: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:

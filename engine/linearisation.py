@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .avatar import Avatar
 
 MOST_BLENDSHAPES = 40
-LEFT_OVER = 1e-3
+LEFT_OVER = 0.05
 """Share of each part's weighted variance that its blendshapes may leave out."""
 SAMPLES, DRAFT_SAMPLES = 200, 24
 """Codes of the footage that are sampled."""
@@ -54,50 +54,70 @@ class _Part:
         return int(np.argmax(self.left_over <= left_over))
 
 
+@dataclass(frozen=True)
+class Decomposition:
+    """An avatar's residuals over sampled codes, as far as `most` blendshapes may need them."""
+
+    base: Tensor  # [N, 14] raw, mean of the samples
+    weight: Tensor  # [N, 14] how much a change of each raw number shows
+    samples: Tensor  # [S, C]
+    parts: tuple[_Part, ...]  # those that move at all
+
+    @torch.no_grad()
+    def linear(
+        self, most: int = MOST_BLENDSHAPES, left_over: float = LEFT_OVER, steps: int = STEPS
+    ) -> Linear:
+        """Base [N, 14], deltas [K, N, 14] and the map of the code. K is what `left_over` asks
+        for, at most `most`."""
+        base = self.base.cpu().numpy()
+        if not self.parts:
+            return base, np.zeros((0, *base.shape), np.float32), WeightMap(())
+        sizes = _sizes(self.parts, most, left_over)
+        deltas, targets = [], []
+        for part, size in zip(self.parts, sizes, strict=True):
+            # Weights seen lie within -1..1.
+            largest = part.coefficients[:, :size].abs().amax(0).clamp_min(1e-12)
+            deltas.append(part.directions[:size] * largest[:, None, None])
+            targets.append(part.coefficients[:, :size] / largest)
+        driven_by = np.stack([part.seen for part in self.parts])
+        statistics = CodeStatistics(self.samples.numpy())
+        network = GroupedWeights(statistics, driven_by, sizes, torch.Generator().manual_seed(0))
+        strengths = _strengths(deltas, self.weight).cpu()
+        targets_on_cpu = torch.cat(targets, dim=1).cpu()
+        weight_map = _learned_map(network, self.samples, targets_on_cpu, strengths, steps)
+        return base, torch.cat(deltas).cpu().numpy(), weight_map
+
+
 @torch.no_grad()
-def linearise(
+def decompose(
     avatar: Avatar,
     codes: Tensor,
     importance: np.ndarray | None = None,
     draft: bool = False,
     most: int = MOST_BLENDSHAPES,
-    left_over: float = LEFT_OVER,
-) -> Linear:
-    """Base [N, 14], deltas [K, N, 14] and the map of the code, for codes [T, C] of the footage.
-
-    K is what `left_over` asks for, at most `most`. `importance` [N] says how much each Gaussian
-    shows. A draft is quick and coarse, for previews.
-    """
+) -> Decomposition:
+    """The residuals of an avatar for codes [T, C] like those of the footage. `importance` [N] says
+    how much each Gaussian shows. A draft is quick and coarse, for previews."""
     seen = codes.cpu().numpy()
     samples = sample_codes(seen, DRAFT_SAMPLES if draft else SAMPLES, extremes=not draft)
     centre = torch.from_numpy(seen.mean(0, keepdims=True)).to(avatar.device)
     base = avatar.local(centre)[0]
     weight = _column_weights(base, importance)
-    parts = [
-        _decomposed(residual, weight, driven, most)
-        for driven, residual in _residuals(avatar, samples.to(avatar.device), centre)
-    ]
-    parts, sizes = _chosen(parts, most, left_over)
-    base = base + torch.stack([part.mean for part in parts]).sum(0) if parts else base
-    if not parts:
-        empty = np.zeros((0, *base.shape), np.float32)
-        return base.cpu().numpy(), empty, WeightMap(())
-    deltas, targets = [], []
-    for part, size in zip(parts, sizes, strict=True):
-        # Weights seen lie within -1..1.
-        largest = part.coefficients[:, :size].abs().amax(0).clamp_min(1e-12)
-        deltas.append(part.directions[:size] * largest[:, None, None])
-        targets.append(part.coefficients[:, :size] / largest)
-    statistics = CodeStatistics(samples.numpy())
-    driven_by = np.stack([part.seen for part in parts])
-    weight_map = _learned_map(
-        GroupedWeights(statistics, driven_by, sizes, torch.Generator().manual_seed(0)),
-        samples,
-        torch.cat(targets, dim=1).cpu(),
-        _strengths(deltas, weight).cpu(),
-        DRAFT_STEPS if draft else STEPS,
-    )
-    return base.cpu().numpy(), torch.cat(deltas).cpu().numpy(), weight_map
+    parts = []
+    for driven, residual in _residuals(avatar, samples.to(avatar.device), centre):
+        part = _decomposed(residual, weight, driven, most)
+        base = base + part.mean
+        parts.append(part)
+    moving = tuple(part for part in parts if part.coefficients.shape[1])
+    return Decomposition(base, weight, samples, moving)
+
+
+def linearise(
+    avatar: Avatar, codes: Tensor, importance: np.ndarray | None = None, draft: bool = False
+) -> Linear:
+    """Base [N, 14], deltas [K, N, 14] and the map of the code of any avatar."""
+    found = decompose(avatar, codes, importance, draft)
+    return found.linear(steps=DRAFT_STEPS if draft else STEPS)
 
 
 def sample_codes(seen: np.ndarray, count: int, extremes: bool) -> Tensor:
@@ -171,15 +191,14 @@ def _decomposed(residual: Tensor, weight: Tensor, seen: np.ndarray, most: int) -
     )
 
 
-def _chosen(parts: list[_Part], most: int, left_over: float) -> tuple[list[_Part], list[int]]:
-    """The parts that move at all, and how many blendshapes each gets: as many as leave the same
-    share of its variance, `left_over` or, where that takes too many, more."""
-    moving = [part for part in parts if len(part.coefficients[0])]
-    sizes = [part.needs(left_over) for part in moving]
+def _sizes(parts: tuple[_Part, ...], most: int, left_over: float) -> list[int]:
+    """How many blendshapes each part gets: as many as leave the same share of its variance,
+    `left_over` or, where that takes more than `most`, a larger one."""
+    sizes = [max(1, part.needs(left_over)) for part in parts]
     while sum(sizes) > most and left_over < 1:
-        left_over *= 1.1
-        sizes = [max(1, part.needs(left_over)) for part in moving]
-    return moving, sizes
+        left_over = max(left_over, 1e-6) * 1.1
+        sizes = [max(1, part.needs(left_over)) for part in parts]
+    return sizes
 
 
 def _strengths(deltas: list[Tensor], weight: Tensor) -> Tensor:

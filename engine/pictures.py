@@ -49,18 +49,18 @@ def write_comparison(
     picked = frames[np.unique(np.linspace(0, len(frames) - 1, most).round().astype(int))]
     renders = render_performance(baked, clip.params[picked], clip.camera)
     tiles = [
-        _labelled(np.concatenate([on_black(clip.frame(int(i))), rgb], axis=1), f"frame {i}")
+        labelled(np.concatenate([on_black(clip.frame(int(i))), rgb], axis=1), f"frame {i}")
         for i, (rgb, _) in zip(picked, renders, strict=True)
     ]
-    write_png(path, _sheet(tiles, COLUMNS))
+    write_png(path, sheet(tiles, COLUMNS))
 
 
 def write_sliders(path: str | Path, baked: BakedAvatar, size: int = 360) -> None:
     """The neutral face and single expressions fully on, then gaze to four sides, as one PNG."""
     labels, poses = slider_poses(baked)
     renders = render_performance(baked, poses, source_camera(baked, size))
-    tiles = [_labelled(rgb, label) for label, (rgb, _) in zip(labels, renders, strict=True)]
-    write_png(path, _sheet(tiles, 5))
+    tiles = [labelled(rgb, label) for label, (rgb, _) in zip(labels, renders, strict=True)]
+    write_png(path, sheet(tiles, 5))
 
 
 def write_orbit(path: str | Path, baked: BakedAvatar, size: int = 400) -> None:
@@ -72,7 +72,7 @@ def write_orbit(path: str | Path, baked: BakedAvatar, size: int = 400) -> None:
     cameras = [orbit_camera(camera, centre, yaw, pitch) for yaw, pitch in views]
     poses = _stack([pose] * len(views))
     renders = render_performance(baked, poses, cameras, background=(0.5, 0.5, 0.5))
-    write_png(path, _sheet([_labelled(rgb, "") for rgb, _ in renders], 4))
+    write_png(path, sheet([labelled(rgb, "") for rgb, _ in renders], 4))
 
 
 def slider_poses(baked: BakedAvatar) -> tuple[list[str], HeadParams]:
@@ -99,14 +99,14 @@ def _stack(poses: Sequence[HeadParams]) -> HeadParams:
     return HeadParams(*(np.stack([getattr(pose, name) for pose in poses]) for name in fields))
 
 
-def _labelled(image: np.ndarray, label: str) -> np.ndarray:
+def labelled(image: np.ndarray, label: str) -> np.ndarray:
     """A float image [H, W, 3] as bytes with a label in its corner."""
     picture = Image.fromarray((np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8))
     ImageDraw.Draw(picture).text((6, 4), label, fill=(255, 255, 255))
     return np.asarray(picture)
 
 
-def _sheet(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
+def sheet(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
     """Equal tiles in rows; the rest of the last row is black."""
     blank = np.zeros_like(tiles[0])
     padded = [*tiles, *[blank] * (-len(tiles) % columns)]

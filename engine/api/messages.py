@@ -24,7 +24,9 @@ import json
 from typing import Any
 
 PROTOCOL_VERSION = 1
-REQUESTS = ("hello", "track", "reconstruct", "render", "export", "cancel", "quit")
+REQUESTS = (
+    "hello", "track", "reconstruct", "render", "export", "bake", "compare", "cancel", "quit",
+)  # fmt: skip
 EVENTS = ("hello", "progress", "preview", "notice", "report", "result", "error", "cancelled")
 LAST_EVENTS = ("result", "error", "cancelled")
 """After one of these nothing more is said about a job."""

@@ -43,7 +43,8 @@ class ReconstructRequest:
     """
 
     source: str
-    """A video, an image, a folder of images, or the folder of a tracked clip."""
+    """A video, an image, a folder of images, or the folder of a tracked clip; online also a camera
+    by its number or device file."""
     output: str
     """The .likeness file to write."""
     method: str = "rgbavatar"
@@ -69,6 +70,11 @@ class ReconstructRequest:
     seed: int = 0
     max_seconds: float = 0.0
     """Ends the fit (not the tracking) after so long; 0 lets it run through."""
+    online: bool = False
+    """Play the footage at its own rate, or a camera (`camera:0`), and learn while it runs. To
+    cancel is then to finish: what was learned so far is written. `max_seconds` ends all of it."""
+    polish_seconds: float = 0.0
+    """Online: go on learning for so long after the stream has ended."""
     preview: str = ""
     """A .likeness file to replace from time to time with the avatar so far; empty for none."""
     pictures: str = ""
@@ -119,6 +125,48 @@ class ExportRequest:
     """Give a PLY the 45 harmonics that some readers insist on, all 0."""
     level: int = 0
     """Level of detail, 0 the finest."""
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """Several methods on one clip. Result: path, rows (one for each method), files."""
+
+    source: str
+    """Footage, or the folder of a tracked clip."""
+    output: str
+    """Folder for the avatars, the table (text, JSON, CSV) and the sheet."""
+    methods: str = "rgbavatar,flashavatar"
+    """Names in METHODS, with commas."""
+    preset: str = "standard"
+    """A name in PRESETS, for all of them."""
+    size: int = 0
+    """Side of the training images in pixels; 0 keeps the preset's."""
+    test_frames: str = "15%"
+    """The last frames, a count or a share, never trained on."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    seed: int = 0
+    max_seconds: float = 0.0
+    """Ends each fit after so long; 0 lets it run through."""
+
+
+@dataclass(frozen=True)
+class BakeRequest:
+    """A baked avatar made smaller, its levels of detail thinned out anew. Result: path, gaussians,
+    levels, metrics (with a clip: held out, before and after), seconds."""
+
+    avatar: str
+    """A .likeness file."""
+    output: str
+    """The .likeness file to write."""
+    prune: float = 0.0
+    """Share of the Gaussians to leave out, those that show least."""
+    clip: str = ""
+    """Folder of the tracked clip; the rest is fitted to it a little more."""
+    images: int = 600
+    """Training images of that."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
 
 
 def parse(kind: type[T], values: dict[str, Any]) -> T:

@@ -25,6 +25,14 @@ class TrackSettings:
     """Read no more than this many frames; 0 reads all."""
     head: str = ""
     """Path of a head model (a file or folder that `heads` can read); empty: the built-in head."""
+    shoulders: str = "keep"
+    """keep, or cut: nothing below the neck is left in the matte."""
+    matting: str = ""
+    """A video matting network (RVM's .onnx) that replaces ours; empty: none."""
+    camera: str = ""
+    """Of a tracked data set with several cameras the one to take; empty: the most frontal."""
+    retrack: bool = False
+    """Track the images of a tracked data set anew instead of taking over its parameters."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class FlashAvatarSettings:
     """Hidden units of the offset network (the paper: 256, at four times the cost)."""
     depth: int = 5
     """Its hidden layers (the paper; its code has 6)."""
-    network_rate: float = 1e-3
+    network_rate: float = 3e-3
     """Its learning rate (the paper: 1e-4, for 150,000 images)."""
     learn_positions: bool = True
     """Each Gaussian also has an offset of its own; in the paper only the network moves it."""
@@ -153,4 +161,5 @@ METHODS: dict[str, Method] = {
         },
     ),
 }
+SHOULDERS = ("keep", "cut")
 PRESETS = ("draft", "standard", "best")

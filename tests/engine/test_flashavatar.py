@@ -12,7 +12,7 @@ from engine.api.settings import FLASHAVATAR_PAPER, FlashAvatarSettings
 from engine.bake import bake
 from engine.binding import uniform_uv_binding
 from engine.face_parts import face_parts
-from engine.linearisation import linearise
+from engine.linearisation import decompose
 from engine.methods.flash_loss import THRESHOLD, huber_gradient
 from engine.methods.flashavatar import reconstruct
 from engine.metrics import evaluate, held_out
@@ -58,9 +58,9 @@ def test_more_blendshapes_leave_out_less(clip, fitted):
     codes = torch.from_numpy(np.float32(clip.head.code(clip.params)))
     with torch.no_grad():
         truth = avatar.local(codes).numpy()
-    errors = []
+    errors, found = [], decompose(avatar, codes)
     for most in (3, 6, 12):
-        base, deltas, weight_map = linearise(avatar, codes, most=most, left_over=1e-6)
+        base, deltas, weight_map = found.linear(most=most, left_over=1e-6)
         assert len(deltas) <= most
         posed = base + np.tensordot(weight_map(codes.numpy()), deltas, axes=1)
         errors.append(float(np.abs(posed - truth).mean()))
