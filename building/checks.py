@@ -99,7 +99,9 @@ def _blender(version: str) -> Result:
     python = blender_recipe(version).python
     if not python.exists():
         return Result(skipped=1, note=f"no Python {BLENDERS[version]['python']} on this machine")
-    tests = ["blender"] if version in LONG_TERM else [f"blender/test_{name}.py" for name in DIFFERING]
+    tests = (
+        ["blender"] if version in LONG_TERM else [f"blender/test_{name}.py" for name in DIFFERING]
+    )
     return _pytest(tests, (python, "-c", PYTEST_THEN_EXIT))
 
 
