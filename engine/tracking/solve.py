@@ -13,7 +13,7 @@ import numpy as np
 
 from ..heads.landmarks import LIPS_FRONT, LIPS_INNER, LIPS_MIDDLE, LIPS_OUTER
 from .expression import ExpressionPrior, normal_equations, solve_expressions
-from .landmark_model import LandmarkModel
+from .landmark_model import FACE_LANDMARKS, LandmarkModel
 from .pose import Observations, Poses, equations, first_poses, project, refine_poses, robust
 
 # The shape is learned from at most this many frames, spread over the clip.
@@ -194,14 +194,16 @@ def close_lips(index: np.ndarray, neutral: np.ndarray, offset: np.ndarray) -> np
     Someone who talks all the time is rarely seen with closed lips, yet zero coefficients must close
     them. The inner rims meet halfway; the rings around them follow by less and less.
     """
-    place = np.full(index.max() + 1, -1)
+    place = np.full(FACE_LANDMARKS, -1)  # -1: the head has no such landmark
     place[index] = np.arange(len(index))
     offset = offset.copy()
     inner = place[np.array(LIPS_INNER)]
     upper, lower = slice(1, 10), slice(19, 10, -1)  # facing pairs between the corners
     parted = (offset[inner[upper]] - offset[inner[lower]])[:, 1]
+    parted = np.where((inner[upper] >= 0) & (inner[lower] >= 0), parted, 0.0)
     for ring, share in zip(LIP_RINGS, (1.0, 0.8, 0.55, 0.25), strict=True):
         points = place[np.array(ring)]
-        offset[points[upper], 1] -= share * parted / 2
-        offset[points[lower], 1] += share * parted / 2
+        for side, sign in ((points[upper], -1.0), (points[lower], 1.0)):
+            there = side >= 0
+            offset[side[there], 1] += sign * share * parted[there] / 2
     return offset

@@ -19,16 +19,14 @@ from engine.tracking.sharpness import sharpness
 from engine.tracking.survey import Survey, blockiness
 from engine.video import encode, ffmpeg
 
-NAMES = tuple(
-    [
-        "jawOpen",
-        "eyeBlinkLeft",
-        "eyeBlinkRight",
-        "browInnerUp",
-        "browDownLeft",
-        "mouthSmileLeft",
-        "mouthPucker",
-    ]
+NAMES = (
+    "jawOpen",
+    "eyeBlinkLeft",
+    "eyeBlinkRight",
+    "browInnerUp",
+    "browDownLeft",
+    "mouthSmileLeft",
+    "mouthPucker",
 )
 COUNT, SIDE = 24, 640
 Spoil = Callable[[np.ndarray, int], np.ndarray]

@@ -1,0 +1,256 @@
+"""Errors and speed of the tracker: against the sample's ground truth, and on the shared clips.
+
+    python -m tests.bench_tracking [--frames 120] [--seconds 5] [--only sample|clips]
+
+Prints two tables; asserts nothing. Held out: a random fifth of the landmarks is not part of the
+fit. Flow: corners of skin followed over five frames, on the squares of a 2 cm checkerboard that
+the flow bundle never saw (facts/tracking.md 3). Times are by the clock, right on an idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
+
+import numpy as np
+
+from engine.api.head import HeadModel, HeadParams
+from engine.api.rotations import matrix_from_rotvec, rotvec_from_matrix
+from engine.api.settings import TrackSettings
+from engine.clip import TrackedClip
+from engine.footage import open_footage
+from engine.heads.builtin import builtin_head
+from engine.tracking import flow, track
+from engine.tracking.crop import find_head
+from engine.tracking.detectors import landmark_passes
+from engine.tracking.landmark_model import landmark_model
+from engine.tracking.performance import Performance, solve_performance
+from engine.tracking.pose import VIEWMAT, Poses, project
+from engine.tracking.takes import Take
+
+FOOTAGE = Path(__file__).parents[2] / "shared" / "footage"
+SIZE = 512
+HELD_OUT_SHARE, SQUARE, FLOW_SPAN = 0.2, 0.02, 5
+WINDOW = 12  # frames: what a quadratic cannot follow in so many is jitter
+
+
+class Solved(NamedTuple):
+    """A solve in which some landmarks and some skin had no part."""
+
+    take: Take
+    K: np.ndarray
+    performance: Performance
+    held_out: np.ndarray  # landmarks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=120, help="of each clip")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of the sample")
+    parser.add_argument("--only", choices=("sample", "clips"))
+    options = parser.parse_args()
+    if options.only != "clips":
+        print(against_truth(options.seconds), flush=True)
+    if options.only != "sample":
+        print("\n" + on_clips(sorted(FOOTAGE.glob("*.mp4")), options.frames))
+
+
+def against_truth(seconds: float) -> str:
+    """A table of errors against the sample's own parameters."""
+    from engine.sample import make_sample
+
+    with tempfile.TemporaryDirectory() as scratch:
+        video = Path(scratch) / "sample.mp4"
+        make_sample(video, seconds)
+        clip = track(video, Path(scratch) / "clip", TrackSettings(fast_matte=True))
+        with np.load(video.with_suffix(".truth.npz")) as archive:
+            truth = {name: archive[name] for name in archive.files}
+        return _error_table(clip, truth)
+
+
+def _error_table(clip: TrackedClip, truth: dict[str, np.ndarray]) -> str:
+    names = clip.head.expression_names
+    params = HeadParams(*(truth[n] for n in vars(clip.params)))
+    person = replace(builtin_head(), vertices=truth["vertices"])
+    head_turn = _degrees(_turn(clip.params), _turn(params))
+    steady_turn = _degrees(_turn(clip.params), _turn(params) @ _offset(clip.params, params))
+    seen, real = landmark_points(clip.head, clip.params), landmark_points(person, params)
+    scale = np.median(real[..., 2] / seen[..., 2])  # one camera cannot tell size from distance
+    apart = 1000 * np.abs(seen * scale - real)
+    shown = np.array([not n.startswith("eyeLook") for n in names])
+    moved = shown & (params.expression.max(0) > 0.3)
+    still = shown & (params.expression.max(0) < 0.02)
+    off = np.abs(clip.params.expression - params.expression)
+    opened = params.expression[:, names.index("eyeBlinkLeft")] < 0.3
+    gaze = np.concatenate([_degrees(_gaze(clip.params, s), _gaze(params, s))[opened]
+                           for s in (0, 1)])  # fmt: skip
+    rows = {
+        "head's turn, degrees": head_turn,
+        "the same without its constant part, degrees": steady_turn,
+        "landmarks sideways, mm": np.linalg.norm(apart[..., :2], axis=-1),
+        "landmarks in depth, mm": apart[..., 2],
+        f"{moved.sum()} expressions that move, units of 1": off[:, moved],
+        f"{still.sum()} expressions that rest, units of 1": off[:, still],
+        "gaze of open eyes in the world, degrees": gaze,
+    }
+    lines = [f"| sample, {len(params)} frames | median | mean | 95 % |", "|---|--:|--:|--:|"]
+    for label, values in rows.items():
+        median, high = np.percentile(values, [50, 95])
+        lines.append(f"| {label} | {median:.3f} | {values.mean():.3f} | {high:.3f} |")
+    error = 100 * (1 / scale - 1)
+    return "\n".join([*lines, "", f"Size and distance together are off by {error:+.1f} %."])
+
+
+def on_clips(clips: list[Path], frames: int) -> str:
+    """A table of what can be measured without truth."""
+    lines = [
+        "| clip | frames | fitted px | held-out px | flow of 5 frames px | jitter degrees | "
+        "tracking 1/s | matting 1/s | fast matte 1/s |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for clip in clips:
+        solved = solve_with_some_held_out(clip, frames)
+        tracking, matting = speeds(clip, frames, fast=False)
+        _, fast = speeds(clip, frames, fast=True)
+        fitted, held = reprojection(solved)
+        lines.append(
+            f"| {clip.stem} | {len(solved.take.images)} | {fitted:.2f} | {held:.2f} | "
+            f"{flow_error(solved):.2f} | {jitter(solved.performance.params):.3f} | "
+            f"{tracking:.1f} | {matting:.1f} | {fast:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def solve_with_some_held_out(path: Path, frames: int, seed: int = 0) -> Solved:
+    """Track without a random fifth of the landmarks and half of the skin."""
+    footage = open_footage(path)
+    crop, survey = find_head(footage.frames(frames), frames, lambda share: None)
+    images = np.stack([crop.image(f.rgb, SIZE) for f in footage.frames(len(survey))])
+    landmarks, disagreement = landmark_passes(images, lambda share: None)
+    K = crop.intrinsics(TrackSettings().focal_length, SIZE)
+    head = builtin_head()
+    on_mesh = np.flatnonzero(head.landmark_faces[:468] >= 0)
+    chosen = np.random.default_rng(seed).permutation(on_mesh)
+    held_out = np.sort(chosen[: round(HELD_OUT_SHARE * len(on_mesh))])
+    faces = head.landmark_faces.copy()
+    faces[held_out] = -1
+    take = Take(images, landmarks, disagreement, footage.fps)
+    with _on_squares(0):
+        performance = solve_performance(
+            replace(head, landmark_faces=faces), [take], K, lambda stage, share: None
+        )
+    return Solved(take, K, performance, held_out)
+
+
+def reprojection(solved: Solved) -> tuple[float, float]:
+    """Median distances in pixels of the landmarks fitted and of those held out."""
+    person = replace(solved.performance.head, landmark_faces=builtin_head().landmark_faces)
+    points = landmark_points(person, solved.performance.params) @ VIEWMAT[:3, :3].T
+    there = np.linalg.norm(
+        project(points, solved.K) - solved.take.landmarks[:, _on_mesh(person), :2], axis=-1
+    )
+    held = np.isin(_on_mesh(person), solved.held_out)
+    return float(np.nanmedian(there[:, ~held])), float(np.nanmedian(there[:, held]))
+
+
+def flow_error(solved: Solved) -> float:
+    """Median error in pixels over five frames, on the squares of skin that the fit never saw."""
+    model = landmark_model(solved.performance.head)
+    params = solved.performance.params
+    poses = head_poses(solved.performance.head, params)
+    shaped = model.shaped(params.expression)
+    with _on_squares(1), patch.object(flow, "SPANS", (FLOW_SPAN,)):
+        pixels = project(poses.apply(shaped), solved.K)
+        tracks = flow.find_tracks(solved.take.images, model, pixels, lambda share: None)
+    error = flow.carry_tracks(tracks, shaped, poses, solved.K)[2]
+    return float(np.median(np.linalg.norm(error, axis=-1)))
+
+
+@contextmanager
+def _on_squares(colour: int) -> Iterator[None]:
+    """Only triangles whose middles lie on the squares of one colour carry corners."""
+    everywhere = flow.rigid_triangles
+
+    def some(model: object) -> np.ndarray:
+        triangles = everywhere(model)  # type: ignore[arg-type]
+        middles = model.neutral[triangles].mean(1)[:, :2]  # type: ignore[attr-defined]
+        return triangles[np.floor(middles / SQUARE).astype(int).sum(-1) % 2 == colour]
+
+    with patch.object(flow, "rigid_triangles", some):
+        yield
+
+
+def jitter(params: HeadParams) -> float:
+    """RMS in degrees of the head's turn about a quadratic, in the stillest quarter of windows."""
+    turns = rotvec_from_matrix(_turn(params))
+    time_ = np.linspace(-1, 1, WINDOW)
+    smooth = np.stack([np.ones(WINDOW), time_, time_**2], -1)
+    starts = range(0, len(turns) - WINDOW + 1, WINDOW // 2)
+    windows = np.stack([turns[start : start + WINDOW] for start in starts])
+    motion = np.ptp(windows, axis=1).max(-1)
+    still = windows[motion <= np.percentile(motion, 25)]
+    rest = still - np.einsum("wp,nwc,vp->nvc", np.linalg.pinv(smooth).T, still, smooth)
+    return float(np.degrees(np.sqrt((rest**2).sum(-1).mean())))
+
+
+def speeds(path: Path, frames: int, fast: bool) -> tuple[float, float]:
+    """Frames per second of tracking and of matting."""
+    marks: dict[str, float] = {}
+    settings = TrackSettings(max_frames=frames, fast_matte=fast)
+    with tempfile.TemporaryDirectory() as scratch:
+        start = time.monotonic()
+        clip = track(path, Path(scratch) / "clip", settings,
+                     lambda stage, share: marks.setdefault(stage, time.monotonic()))  # fmt: skip
+        end = time.monotonic()
+        return len(clip) / (marks["matting"] - start), len(clip) / (end - marks["matting"])
+
+
+def landmark_points(head: HeadModel, params: HeadParams) -> np.ndarray:
+    """The face's landmarks [T, M, 3] in the world."""
+    chosen = _on_mesh(head)
+    corners = head.faces[head.landmark_faces[chosen]]
+    posed = np.stack([head.pose(params[t])[corners] for t in range(len(params))])
+    return np.einsum("mk,tmkc->tmc", head.landmark_barycentrics[chosen], posed)
+
+
+def _on_mesh(head: HeadModel) -> np.ndarray:
+    return np.flatnonzero(head.landmark_faces[:468] >= 0)
+
+
+def head_poses(head: HeadModel, params: HeadParams) -> Poses:
+    """Head to camera, from torso and neck."""
+    root, neck = matrix_from_rotvec(params.rotation), matrix_from_rotvec(params.neck)
+    pivot = head.joint_positions[1].astype(float)
+    place = np.einsum("tij,tj->ti", root, pivot - neck @ pivot) + params.translation
+    return Poses(VIEWMAT[:3, :3] @ root @ neck, place @ VIEWMAT[:3, :3].T)
+
+
+def _turn(params: HeadParams) -> np.ndarray:
+    return matrix_from_rotvec(params.rotation) @ matrix_from_rotvec(params.neck)
+
+
+def _gaze(params: HeadParams, side: int) -> np.ndarray:
+    return _turn(params) @ matrix_from_rotvec(params.eyes[:, side])
+
+
+def _degrees(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Angles [T] between rotations."""
+    apart = rotvec_from_matrix(np.swapaxes(a, -1, -2) @ b)
+    return np.degrees(np.linalg.norm(apart, axis=-1))
+
+
+def _offset(a: HeadParams, b: HeadParams) -> np.ndarray:
+    """The constant turn [3, 3] that takes b's heads nearest to a's."""
+    u, _, vt = np.linalg.svd((np.swapaxes(_turn(b), -1, -2) @ _turn(a)).mean(0))
+    return u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+
+
+if __name__ == "__main__":
+    main()
