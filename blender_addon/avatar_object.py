@@ -205,4 +205,4 @@ def evaluated_weights(evaluated: bpy.types.Object, avatar: BakedAvatar) -> np.nd
 
 
 def _weights(now: HeadPose, avatar: BakedAvatar) -> np.ndarray:
-    return (avatar.weights(now.params) + now.sliders).astype(np.float32)
+    return (now.follow * avatar.weights(now.params) + now.sliders).astype(np.float32)

@@ -34,12 +34,14 @@ class HeadPose(NamedTuple):
     params: HeadParams  # keys and bones; the rig's root and the object's place are not in it
     sliders: np.ndarray  # [K] the reduced blendshapes' keys
     reshaped: bool  # something beyond keys and bones shapes the head: a lattice, an applied scale
+    follow: float  # how much the expressions' learned motion adds to the sliders
 
     def key(self) -> bytes:
         """Equal for equal poses."""
         params = self.params
         numbers = (params.expression, params.neck, params.jaw, params.eyes, self.sliders)
-        return b"".join([self.vertices.tobytes(), *(n.tobytes() for n in numbers)])
+        follow = np.float32(self.follow)
+        return b"".join([self.vertices.tobytes(), *(n.tobytes() for n in (*numbers, follow))])
 
     def undisturbed(self, head: HeadModel) -> np.ndarray:
         """The vertices [V, 3] that keys and bones alone would give, up to a rigid motion."""
@@ -74,6 +76,7 @@ def read(evaluated: bpy.types.Object, head: HeadModel, blendshapes: int) -> Head
         params=params,
         sliders=np.array([keys.get(reduced_name(k), 0.0) for k in range(blendshapes)], np.float32),
         reshaped=_is_reshaped(evaluated, head),
+        follow=evaluated.likeness.follow,
     )
 
 

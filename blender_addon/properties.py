@@ -48,6 +48,16 @@ class LikenessAvatar(bpy.types.PropertyGroup):
         description="The point cloud of Blender's own Gaussian splats that follows the avatar",
         type=bpy.types.Object,
     )
+    follow: bpy.props.FloatProperty(
+        name="Learned Motion",
+        description="How much expressions move the Gaussians on the head: skin that folds, hair, "
+        "shading. 0 leaves that to the reduced sliders alone",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+        soft_max=1.0,
+        subtype="FACTOR",
+    )
     camera: bpy.props.PointerProperty(
         name="Footage Camera",
         description="The camera that films the avatar as the footage did",

@@ -8,6 +8,7 @@ from bpy.app.handlers import persistent
 from ..operators import (
     animate,
     avatars,
+    bake,
     capture,
     export,
     footage_report,
@@ -55,6 +56,7 @@ _WITH_CLASSES = (
     animate,
     pose,
     pose_library,
+    bake,
     retarget,
     render_operators,
     export,

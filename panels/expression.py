@@ -41,6 +41,7 @@ class LIKENESS_PT_sliders(bpy.types.Panel):
             keys = list(sliders.keys_of(avatar, region))
             if keys:
                 _draw_region(layout, region, label, keys)
+        layout.prop(avatar.likeness, "follow", slider=True)
 
 
 def _draw_tools(layout: bpy.types.UILayout) -> None:

@@ -10,6 +10,7 @@ from ..operators.animate import (
     LIKENESS_OT_layer_performance,
     LIKENESS_OT_match_camera,
 )
+from ..operators.bake import LIKENESS_OT_bake
 from ..operators.retarget import (
     LIKENESS_OT_drive_from_video,
     LIKENESS_OT_import_capture,
@@ -40,6 +41,7 @@ class LIKENESS_PT_performance(bpy.types.Panel):
         column = layout.column(align=True)
         column.operator(LIKENESS_OT_drive_from_video.bl_idname, icon="FILE_MOVIE")
         column.operator(LIKENESS_OT_import_capture.bl_idname, icon="IMPORT")
+        column.operator(LIKENESS_OT_bake.bl_idname, icon="REC")
         row = layout.row(align=True)
         row.prop(context.scene.likeness, "name_table", text="Names")
         row.operator(LIKENESS_OT_new_name_table.bl_idname, text="", icon="ADD")
