@@ -1,7 +1,8 @@
 """How many of an avatar's Gaussians a view needs: its level of detail.
 
-A level is a prefix of the Gaussians. Training saw N of them on so many pixels; a view that shows
-the head smaller needs fewer for the same number on each pixel. NumPy only.
+A level is a prefix of the Gaussians. How coarse it may be where the head is small was measured on
+a trained avatar (docs/benchmarks.md): half of them at half the training's resolution differ by 35
+dB, a quarter never by less than 26, so those wait until the head is tiny. NumPy only.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from .cpu_splats import View
-
-SPARE = 2.0  # more than training's density: a level with half the Gaussians is a little coarser
 
 
 def resolution(view: View, point: np.ndarray) -> float:
@@ -25,10 +24,10 @@ def resolution(view: View, point: np.ndarray) -> float:
 
 
 def automatic_level(levels: tuple[int, ...], seen: float, trained: float) -> int:
-    """The coarsest of the levels (counts, descending) that is dense enough.
+    """The coarsest of the levels (counts, descending) that is fine enough.
 
     `seen` and `trained` are the head's resolutions, pixels per metre, in the view and in training.
     """
-    needed = SPARE * levels[0] * min(1.0, seen / trained) ** 2
-    enough = [level for level, count in enumerate(levels) if count >= min(needed, levels[0])]
-    return enough[-1]
+    # Half of the Gaussians from half the resolution on, a quarter from an eighth.
+    share = np.sqrt(seen / trained / 2) if seen <= trained / 2 else 1.0
+    return max(level for level, count in enumerate(levels) if count >= int(levels[0] * share))
