@@ -92,6 +92,9 @@ def _add_track(commands: Any) -> None:
     parser.add_argument("clip", nargs="+", help="a video, an image, a folder of images; or several")
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write")
     parser.add_argument("--size", type=int, metavar="PIXELS", help="side of the crop (512)")
+    parser.add_argument(
+        "--seconds", type=float, default=0.0, metavar="S", help="film so long with camera:0"
+    )
     parser.add_argument("--report", action="store_true", help="tell how good the footage is")
     _add_tracking(parser)
 
@@ -176,10 +179,16 @@ def _sources(options: argparse.Namespace) -> dict[str, Any]:
 
 def _track(options: argparse.Namespace) -> None:
     settings = _tracking(options) | ({} if options.size is None else {"size": options.size})
-    values = {**_sources(options), "output": options.output, "settings": settings}
+    values = {
+        **_sources(options),
+        "output": options.output,
+        "settings": settings,
+        "seconds": options.seconds,
+    }
     result = _run(options, "track", values)
-    if options.report and not options.json:
-        print((Path(result["path"]) / "report.txt").read_text(encoding="utf-8"))
+    report = Path(result["path"]) / "report.txt"  # an imported data set has none
+    if options.report and not options.json and report.is_file():
+        print(report.read_text(encoding="utf-8"))
         print(result["sheet"])
     elif not options.json:
         error = result["quality"].get("reprojection_px_at_512")

@@ -26,13 +26,16 @@ class TrackRequest:
     """
 
     source: str
-    """A video, an image, or a folder of images."""
+    """A video, an image, a folder of images, or camera:0; what a camera films is kept as a video
+    beside the output."""
     output: str
     """Folder of the tracked clip: new, empty, or an earlier clip, which is replaced."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What differs from TrackSettings."""
     more_sources: list[str] = field(default_factory=list)
     """Further clips of the same person, tracked into the same folder."""
+    seconds: float = 0.0
+    """How long to film when the source is a camera (camera:0, or its device file)."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,15 @@ from ..api.errors import LikenessError
 from ..api.messages import Message
 from ..api.requests import TrackRequest, changed
 from ..api.settings import TrackSettings
-from ..progress import ProgressEvents, Report
+from ..progress import ProgressEvents, Report, span
+from ..recording import is_camera, record
 
 if TYPE_CHECKING:
     from ..clip import TrackedClip
 
 SIZES = (64, 2048)
+FILMED = 0.2
+"""Share of the progress bar that filming takes."""
 
 # How far each stage reaches on the progress bar: shares of time on two cores at 512 pixels.
 STAGES = {
@@ -33,8 +36,15 @@ def track(request: TrackRequest, emit: Callable[[Message], None]) -> dict[str, A
     """Footage to a tracked clip. Raises FootageError, TrackingError and Cancelled."""
     started = time.monotonic()
     settings = changed(TrackSettings(), request.settings)
-    sources = [request.source, *request.more_sources]
-    clip = track_clip(sources, request.output, settings, ProgressEvents(emit))
+    bar = ProgressEvents(emit)
+    sources: list[str | Path] = [request.source, *request.more_sources]
+    if is_camera(request.source):
+        film = Path(request.output).absolute().with_suffix(".mp4")
+        sources[0] = record(
+            request.source, request.seconds, film, lambda share: bar("Filming", FILMED * share)
+        )
+        bar = span(bar, FILMED, 1.0)
+    clip = track_clip(sources, request.output, settings, bar)
     return {
         "path": str(clip.directory),
         "frames": len(clip),
