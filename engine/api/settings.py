@@ -96,6 +96,9 @@ class FlashAvatarSettings:
     confine: bool = True
     """A face part sees only its own share of the code, so that no slider moves another part. In
     the paper every point sees the whole code."""
+    correct_frames: bool = True
+    """Poses and expressions of the training frames are corrected with the Gaussians; the paper
+    takes them as tracked."""
     images: int = 6_000
     """Training images in all, counted over the batch (the paper's code: 150,000)."""
     batch: int = 4
@@ -118,8 +121,8 @@ class FlashAvatarSettings:
 
 FLASHAVATAR_PAPER = FlashAvatarSettings(
     uv_size=128, network_uv=0, width=256, network_rate=1e-4, learn_positions=False, confine=False,
-    images=150_000, batch=1, base_only_images=0, half_size_share=0.0, perceptual_from=0.1,
-    perceptual_window=1.0,
+    correct_frames=False, images=150_000, batch=1, base_only_images=0, half_size_share=0.0,
+    perceptual_from=0.1, perceptual_window=1.0,
 )  # fmt: skip
 """FlashAvatar as published: for a GPU, and to compare with."""
 

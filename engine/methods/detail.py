@@ -42,6 +42,15 @@ def detail_maps(
     return torch.cat(maps)
 
 
+def pixel_weight(details: Tensor, size: torch.Size, weight: float) -> Tensor | None:
+    """Loss weights [B, H, W] from maps [B, h, w] uint8: `weight` on what they show, 1 elsewhere;
+    None where all weigh the same."""
+    if weight == 1:
+        return None
+    small = details.float().mul_((weight - 1) / 255).add_(1)
+    return torch.nn.functional.interpolate(small[:, None], size=tuple(size), mode="nearest")[:, 0]
+
+
 def _shrunk(cameras: Cameras) -> Cameras:
     K = cameras.Ks.clone()
     K[:, :2] /= SHRINK

@@ -17,15 +17,18 @@ SSIM_SHARE = 4.0
 """1 - SSIM stands in for LPIPS with this much of its weight: 0.2, as in 3D Gaussian splatting."""
 
 
-def huber_gradient(image: Tensor, target: Tensor, weight: Tensor) -> tuple[float, Tensor, float]:
+def huber_gradient(
+    image: Tensor, target: Tensor, weight: Tensor | None = None
+) -> tuple[float, Tensor, float]:
     """Weighted Huber loss of [B, H, W, 3], its gradient by `image`, and the mean square error of
     every fourth row and column. `weight` [B, H, W] holds eq. 8: one, and more on the mouth."""
     error = image - target
     square = float(error[:, ::4, ::4].square().mean())
-    gradient = error.clamp(-THRESHOLD, THRESHOLD)
-    cost = (error - gradient / 2).mul_(gradient).mul_(weight[..., None])
+    clipped = error.clamp(-THRESHOLD, THRESHOLD)
+    gradient = clipped if weight is None else clipped * weight[..., None]
+    cost = torch.dot((error - clipped / 2).flatten(), gradient.flatten())
     scale = 1 / (THRESHOLD * error.numel())
-    return float(cost.sum()) * scale, gradient.mul_(weight[..., None]).mul_(scale), square
+    return float(cost) * scale, gradient * scale, square
 
 
 def window(size: int, share: float, generator: torch.Generator) -> tuple[slice, slice]:

@@ -29,11 +29,13 @@ from ..progress import Report, one_stage, span, unheard
 from ..rasterize import rasterize
 from .checkpoints import Checkpoints, FitState
 from .colour_start import finish_seconds, finish_unseen, start_colours
-from .detail import detail_maps
+from .detail import detail_maps, pixel_weight
 from .flash_loss import huber_gradient, perceptual_loss, window
+from .frame_corrections import FrameCorrections
 from .learning import learn
 from .optimisation import EPSILON, Schedule, set_rates
 from .pace import Pace
+from .photometric import put_params
 from .progress import LEARNED, STARTED, Progress, Tally
 from .region_priors import RegionPriors, region_priors
 from .training_frames import FrameQueue, TrainingFrames
@@ -57,6 +59,7 @@ class _Fit:
     settings: FlashAvatarSettings
     frames: TrainingFrames
     avatar: OffsetAvatar
+    corrections: FrameCorrections
     longest: Tensor  # [N] log metres
     priors: RegionPriors
     offset_limit: Tensor  # [N] metres
@@ -88,11 +91,14 @@ def reconstruct(
     if max_seconds is not None:
         pace.reserve = finish_seconds(fit.avatar, frames)
     queue = FrameQueue(len(frames), generator)
-    state = FitState({"avatar": fit.avatar}, _optimiser(fit), generator, queue)
+    modules = {"avatar": fit.avatar, "corrections": fit.corrections}
+    state = FitState(modules, _optimiser(fit), generator, queue)
     step = partial(_learn_batch, fit)
     last = yield from learn(fit.avatar, state, settings.batch, step, pace, checkpoints)
     finish_unseen(fit.avatar, frames, fit.priors, one_stage(report, "last colours", LEARNED))
-    yield replace(last, stage="Done")
+    corrected = fit.corrections.corrected(frames.params)
+    params = put_params(clip.params, frames.indices, corrected)
+    yield replace(last, stage="Done", params=params)
 
 
 def _start(
@@ -121,6 +127,7 @@ def _start(
         settings=settings,
         frames=frames,
         avatar=avatar,
+        corrections=FrameCorrections(head, len(frames)).to(device),
         longest=torch.from_numpy(np.log(LONGEST * spacing)).to(device),
         priors=priors,
         offset_limit=torch.from_numpy(priors.offset_limit).to(device),
@@ -155,6 +162,8 @@ def _optimiser(fit: _Fit) -> torch.optim.Adam:
         groups.append(position)
     network = list(avatar.network.parameters())
     groups.append({"params": network, "first": fit.settings.network_rate, "falls": "others"})
+    if fit.settings.correct_frames:
+        groups.append({**fit.corrections.learning(fit.settings.batch), "falls": "others"})
     return torch.optim.Adam(groups, lr=0.0, eps=EPSILON, fused=True)
 
 
@@ -178,15 +187,19 @@ def _backward(fit: _Fit, batch: Tensor, done: float, base_only: bool, tally: Tal
     batch, background = batch.to(avatar.device), background.to(avatar.device)
     half = done < settings.half_size_share
     rules = POSITION_WEIGHT * offset_penalty(avatar.means, fit.offset_limit)
+    codes, vertices = frames.codes[batch], frames.vertices[batch]
     offsets = None
     if not base_only:
-        at_points = avatar.network(frames.codes[batch] + CODE_NOISE * noise.to(avatar.device))
+        if settings.correct_frames:
+            codes, vertices = fit.corrections.posed(frames.params, batch)
+            rules = rules + fit.corrections.penalty(batch)
+        at_points = avatar.network(codes + CODE_NOISE * noise.to(avatar.device))
         offsets = avatar.offsets(at_points)
         rules = rules + RESIDUAL_WEIGHT * at_points.square().mean()
-    gaussians = avatar.gaussians(offsets, frames.vertices[batch])
+    gaussians = avatar.gaussians(offsets, vertices)
     image, _, _ = rasterize(gaussians, frames.cameras(len(batch), half), background)
     target = composite(frames.pictures(batch, half), background)
-    weight = _pixel_weight(fit.mouths[batch], image.shape[1:3], settings.mouth_weight)
+    weight = pixel_weight(fit.mouths[batch], image.shape[1:3], 1 + settings.mouth_weight)
     loss, gradient, error = huber_gradient(image.detach(), target, weight)
     if settings.perceptual_weight and done >= settings.perceptual_from:
         rows, columns = window(image.shape[1], settings.perceptual_window, fit.generator)
@@ -195,9 +208,3 @@ def _backward(fit: _Fit, batch: Tensor, done: float, base_only: bool, tally: Tal
     torch.autograd.backward([image, rules], [gradient, None])
     tally.losses.append(loss)
     tally.errors.append(error)
-
-
-def _pixel_weight(mouths: Tensor, size: torch.Size, mouth_weight: float) -> Tensor:
-    """Loss weights [B, H, W] from mouth maps [B, h, w] uint8: 1, and 1 + mouth_weight on it."""
-    small = mouths.float().mul_(mouth_weight / 255).add_(1)
-    return torch.nn.functional.interpolate(small[:, None], size=tuple(size), mode="nearest")[:, 0]

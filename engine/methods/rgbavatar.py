@@ -28,7 +28,7 @@ from ..progress import Report, one_stage, span, unheard
 from ..rasterize import rasterize
 from .checkpoints import Checkpoints, FitState
 from .colour_start import finish_seconds, finish_unseen, start_colours
-from .detail import detail_maps
+from .detail import detail_maps, pixel_weight
 from .frame_corrections import FrameCorrections
 from .learning import learn
 from .optimisation import Schedule, make_optimiser, set_rates
@@ -186,7 +186,7 @@ def train_step(
     gaussians = avatar.gaussians(weights, vertices)
     image, _, _ = rasterize(gaussians, frames.cameras(len(batch), half), background)
     target = composite(frames.pictures(batch, half), background)
-    weight = _pixel_weight(fit.details[batch], image.shape[1:3], settings.detail_weight)
+    weight = pixel_weight(fit.details[batch], image.shape[1:3], settings.detail_weight)
     loss, gradient, error = l1_gradient(image.detach(), target, weight)
     rules = OUTSIDE_WEIGHT * outside + _rules(fit) + fit.corrections.penalty(batch)
     optimiser.zero_grad()
@@ -203,11 +203,3 @@ def _rules(fit: Fit) -> Tensor:
         OFFSET_WEIGHT * offset_penalty(avatar.means, fit.offset_limit)
         + RESIDUAL_WEIGHT * avatar.residual_penalty()
     )
-
-
-def _pixel_weight(details: Tensor, size: torch.Size, detail_weight: float) -> Tensor | None:
-    """Loss weights [B, H, W] of mean about one, from detail maps [B, h, w] uint8."""
-    if detail_weight == 1:
-        return None
-    small = details.float().mul_((detail_weight - 1) / 255).add_(1)
-    return torch.nn.functional.interpolate(small[:, None], size=tuple(size), mode="nearest")[:, 0]
