@@ -9,7 +9,12 @@ frames/00000.png  RGBA, straight foreground colour + matte, size x size
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -122,6 +127,32 @@ def is_clip(path: str | Path) -> bool:
 def frame_path(directory: Path, index: int) -> Path:
     """Where frame `index` of a clip lies."""
     return directory / "frames" / f"{index:05d}.png"
+
+
+@contextmanager
+def new_clip_folder(directory: Path) -> Iterator[Path]:
+    """A folder to write a clip into, which takes the place of `directory` once it is whole.
+
+    Until then an earlier clip there stays. Raises TrackingError when something else is there.
+    """
+    free = not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
+    if not free and not is_clip(directory):
+        raise TrackingError(
+            f"{directory} exists and is not a tracked clip.", "Choose another folder."
+        )
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        yield work
+        if directory.exists():
+            old = work.with_name(work.name + "-old")
+            os.replace(directory, old)
+            os.replace(work, directory)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(work, directory)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def write_clip(clip: TrackedClip, head: HeadModel) -> None:

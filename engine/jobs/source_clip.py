@@ -62,7 +62,7 @@ def _fault(kept: Path, sources: Sequence[Path], settings: TrackSettings) -> str:
     """What speaks against a kept clip; nothing when it was made from this very footage with these
     settings."""
     from ..clip import TrackedClip
-    from ..footage import footage_digest
+    from ..datasets.layouts import source_digest
 
     try:
         info = TrackedClip.load(kept).info
@@ -70,7 +70,7 @@ def _fault(kept: Path, sources: Sequence[Path], settings: TrackSettings) -> str:
         return "the tracked clip kept from before is damaged"
     origin = info.get("source", {})
     digests = [file.get("sha256") for file in origin.get("files", [origin])]
-    if digests != [footage_digest(source) for source in sources]:
+    if digests != [source_digest(source, settings.retrack) for source in sources]:
         return "the clip kept from before was made of other footage"
     if info.get("settings") != asdict(settings):
         return "the clip kept from before was tracked with other settings"

@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..api.errors import LikenessError
+from ..api.errors import LikenessError, TrackingError
 from ..api.messages import Message
 from ..api.requests import TrackRequest, changed
-from ..api.settings import TrackSettings
+from ..api.settings import SHOULDERS, TrackSettings
 from ..progress import ProgressEvents, Report, span
 from ..recording import is_camera, record
 
 if TYPE_CHECKING:
     from ..clip import TrackedClip
+    from ..datasets.layouts import Layout
 
 SIZES = (64, 2048)
 FILMED = 0.2
@@ -30,6 +31,9 @@ STAGES = {
     "solving the motion": (0.20, 0.48),
     "matting": (0.48, 1.0),
 }
+
+
+IMPORT_STAGES = {"reading": (0.0, 0.3), "pictures": (0.3, 1.0)}
 
 
 def track(request: TrackRequest, emit: Callable[[Message], None]) -> dict[str, Any]:
@@ -60,7 +64,11 @@ def track_clip(
 ) -> TrackedClip:
     """Track with progress in words. The folder is whole when this returns, else as it was."""
     check_size(settings.size)
+    check_shoulders(settings.shoulders)
     report("Starting the tracker", 0.0)
+    sources, layout = _data_set(sources, settings.retrack)
+    if layout is not None:
+        return _imported(Path(sources[0]), layout, Path(output), settings, report)
     from ..tracking import track as track_footage
 
     def staged(stage: str, fraction: float) -> None:
@@ -68,6 +76,37 @@ def track_clip(
         report(f"Tracking: {stage}", low + (high - low) * min(fraction, 1.0))
 
     return track_footage(sources, output, settings, staged)
+
+
+def _data_set(
+    sources: Sequence[str | Path], retrack: bool
+) -> tuple[Sequence[str | Path], Layout | None]:
+    """The layout of a tracked data set; none for footage, nor where its images are wanted alone."""
+    from ..datasets.layouts import layout_of
+
+    layouts = [layout_of(source) for source in sources]
+    found = next((layout for layout in layouts if layout is not None), None)
+    if found is None:
+        return sources, None
+    if len(sources) > 1:
+        raise TrackingError(
+            "A tracked data set cannot be mixed with other clips.", "Give it alone."
+        )
+    if retrack:
+        return [found.footage(Path(sources[0]))], None
+    return sources, found
+
+
+def _imported(
+    folder: Path, layout: Layout, output: Path, settings: TrackSettings, report: Report
+) -> TrackedClip:
+    from ..datasets.flame_clip import import_clip
+
+    def staged(stage: str, fraction: float) -> None:
+        low, high = IMPORT_STAGES[stage]
+        report(f"Importing {layout.label}: {stage}", low + (high - low) * fraction)
+
+    return import_clip(folder, layout, output, settings, staged)
 
 
 def clip_warnings(clip: TrackedClip) -> list[str]:
@@ -85,6 +124,13 @@ def footage_report(clip: TrackedClip) -> Message:
     """The event that tells, before a fit, what is wanting in its footage."""
     findings = clip.info.get("quality", {}).get("findings", [])
     return {"event": "report", "findings": findings, "sheet": contact_sheet(clip)}
+
+
+def check_shoulders(choice: str) -> None:
+    """Raise LikenessError unless it is a choice that the matte knows."""
+    if choice not in SHOULDERS:
+        known = ", ".join(SHOULDERS)
+        raise LikenessError(f"There is no '{choice}' for shoulders.", f"Known: {known}.")
 
 
 def check_size(size: int) -> None:

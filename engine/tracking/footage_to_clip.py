@@ -5,9 +5,6 @@ Several clips of one person become one: their frames follow one another, seen as
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,18 +15,20 @@ import numpy as np
 from ..api.errors import FootageError, TrackingError
 from ..api.head import HeadModel
 from ..api.settings import TrackSettings
-from ..clip import Camera, TrackedClip, frame_path, is_clip, write_clip
+from ..clip import Camera, TrackedClip, frame_path, new_clip_folder, write_clip
 from ..footage import Footage, footage_digest, open_footage
 from ..imaging import write_png
 from .crop import HeadCrop, find_head
-from .detectors import landmark_passes, person_segmenter
+from .detectors import landmark_passes
 from .head_crops import HeadCrops
-from .matting import foreground, mattes, steady, trimap
+from .mattes import matted
+from .matting import foreground
 from .performance import solve_performance
 from .pose import VIEWMAT
 from .quality import Evidence, Filmed, quality_report
 from .report import write_report
 from .sharpness import sharpness
+from .shoulders import shown_part
 from .survey import Survey
 from .takes import Take, bridge_lost
 from .views import TurnedCrop, one_view
@@ -64,18 +63,12 @@ def track(
     settings = settings or TrackSettings()
     report: Report = progress or (lambda stage, fraction: None)
     directory = Path(directory).absolute()
-    _check_target(directory)
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     if settings.masks and len(paths) > 1:
         raise FootageError("Masks go with one clip.", "Track the clips one by one.")
     footages = [open_footage(path, settings.masks) for path in paths]
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
+    with new_clip_folder(directory) as work:
         _track_into(work, footages, settings, report)
-        _replace(directory, work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return TrackedClip.load(directory)
 
 
@@ -91,7 +84,8 @@ def _track_into(
         times, takes = _takes(shots, crops, report)
         performance = solve_performance(head, takes, K, report)
         sharp = np.concatenate([sharpness(take.images, take.landmarks) for take in takes])
-        _write_frames(work, shots, crops, takes, settings, report)
+        shown = shown_part(performance.head, performance.params, K, settings)
+        _write_frames(work, shots, crops, takes, shown, settings, report)
     finally:
         crops.remove()
     landmarks = np.concatenate([take.landmarks for take in takes])[..., :2].astype(np.float32)
@@ -196,6 +190,7 @@ def _write_frames(
     shots: Sequence[_Shot],
     crops: HeadCrops,
     takes: Sequence[Take],
+    shown: Callable[[int], np.ndarray | float],
     settings: TrackSettings,
     report: Report,
 ) -> None:
@@ -204,7 +199,7 @@ def _write_frames(
         inside = shot.view.inside(settings.size)
         own = None if crops.alphas is None else crops.alphas[shot.frames]
         for index, alpha in enumerate(_alphas(take, own, settings), shot.frames.start):
-            alpha = alpha * inside
+            alpha = alpha * inside * shown(index)
             color = foreground(crops.images[index], alpha)
             matte = (alpha * 255).round().astype(np.uint8)
             write_png(frame_path(work, index), np.dstack([color, matte]))
@@ -216,14 +211,7 @@ def _alphas(take: Take, own: np.ndarray | None, settings: TrackSettings) -> Iter
     if own is not None:
         yield from (alpha.astype(np.float32) / 255 for alpha in own)
         return
-    with person_segmenter() as segment:
-        masks = (segment(np.ascontiguousarray(image)) for image in take.images)
-        if settings.fast_matte:
-            yield from masks
-            return
-        faces = bridge_lost(take.landmarks)[:, :468, :2]
-        trimaps = (trimap(mask, face) for mask, face in zip(masks, faces, strict=True))
-        yield from steady(mattes(take.images, trimaps))
+    yield from matted(take.images, bridge_lost(take.landmarks)[:, :468, :2], settings)
 
 
 def _source(shots: Sequence[_Shot]) -> dict[str, Any]:
@@ -239,23 +227,3 @@ def _source(shots: Sequence[_Shot]) -> dict[str, Any]:
         for shot in shots
     ]
     return {**files[0], "files": files}
-
-
-def _check_target(directory: Path) -> None:
-    if directory.is_dir() and (is_clip(directory) or not any(directory.iterdir())):
-        return
-    if directory.exists():
-        raise TrackingError(
-            f"{directory} exists and is not a tracked clip.", "Choose another folder."
-        )
-
-
-def _replace(directory: Path, work: Path) -> None:
-    """Put the finished folder in its place; an older clip goes last."""
-    if directory.exists():
-        old = work.with_name(work.name + "-old")
-        os.replace(directory, old)
-        os.replace(work, directory)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        os.replace(work, directory)

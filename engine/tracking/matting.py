@@ -14,9 +14,14 @@ from itertools import islice
 import numpy as np
 
 from ..imaging import box_blur, connected_component, dilate, erode, fill_polygon, resize
+from .background import Evidence
 
 # Half width of the unknown band, in pixels of a 512 px crop; wider goes wrong on busy walls.
 BAND = 6
+# Strands and gaps are looked for within this distance of the mask's edge, likewise.
+REACH = 40
+# Probabilities that the mask is not sure of.
+UNSURE = (0.03, 0.97)
 WINDOW_EPSILON = 1e-7
 WORKERS = 2
 # How far known colours reach into the band, in pixels of a 512 px crop.
@@ -25,20 +30,36 @@ FAR_RADIUS = 40
 FLICKER = 0.3
 
 
-def trimap(mask: np.ndarray, face: np.ndarray) -> np.ndarray:
+def trimap(mask: np.ndarray, face: np.ndarray, found: Evidence | None = None) -> np.ndarray:
     """Trimap [H, W] float: 1 person, 0 not, 0.5 unknown.
 
     `mask` [H, W] is the person's probability; `face` [N, 2] landmarks in pixels: only what hangs
-    together with the face is the person.
+    together with the face is the person. With what the background says, strands that the mask has
+    lost are unknown again, and gaps that it has closed are open.
     """
     radius = max(2, round(BAND * len(mask) / 512))
     seed = fill_polygon(mask.shape, face)
     person = connected_component((mask > 0.5) | seed, seed)
-    sure = erode(person, radius) | erode(seed, radius)
+    face_inside = erode(seed, radius)
     result = np.full(mask.shape, 0.5)
     result[~dilate(person, radius)] = 0
-    result[sure] = 1
+    result[erode(person, radius)] = 1
+    if found is not None:
+        _refine(result, mask, person, found)
+    result[face_inside] = 1
     return result
+
+
+def _refine(result: np.ndarray, mask: np.ndarray, person: np.ndarray, found: Evidence) -> None:
+    """Open the trimap where the background gives a person away, and close it where it shows."""
+    near = box_blur(person.astype(np.float32), round(REACH * len(mask) / 512))
+    edge = (near > 0) & (near < 1)
+    unsure = (mask > UNSURE[0]) & (mask < UNSURE[1]) & found.speaks
+    hanging = connected_component(((found.other | unsure) & edge) | person, person)
+    result[dilate(hanging & (unsure | ~person), 2)] = 0.5
+    wall = found.wall & edge
+    result[dilate(erode(wall, 1), 1) & (result == 1)] = 0.5
+    result[erode(wall, 2)] = 0
 
 
 def closed_form_alpha(image: np.ndarray, known: np.ndarray) -> np.ndarray:
