@@ -103,7 +103,7 @@ class LIKENESS_OT_drive_from_video(bpy.types.Operator, _Retargets):
                 raise LikenessError(f"The avatar '{name}' is gone.", "Drive another one.")
             motion = tracked_clip.read_motion(folder)
             retarget.write_action(bpy.context.scene, proxy, motion, settings, label)
-            bpy.ops.ed.undo_push(message=self.bl_label)
+            bpy.ops.ed.undo_push(message=LIKENESS_OT_drive_from_video.bl_label)
 
         try:
             jobs.track(context, footage, use)
