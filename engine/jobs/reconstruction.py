@@ -180,7 +180,7 @@ def _identity(
         "footage": clip_digest(clip),
         "method": request.method,
         "settings": asdict(settings),
-        "held-out frames": len(tests),
+        "held-out frames": tests.tolist(),
         "seed": request.seed,
         "time limit": request.max_seconds,
     }
