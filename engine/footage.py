@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -145,7 +145,7 @@ def open_footage(path: str | Path, masks: str | Path = "") -> Footage:
     )
 
 
-def camera_frames(name: str) -> Iterator[FootageFrame]:
+def camera_frames(name: str) -> Generator[FootageFrame, None, None]:
     """Frames of the camera with this number or device file, until it is switched off, stamped as
     they come. Raises FootageError."""
     began: float | None = None

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from .api.errors import FootageError
 from .footage import FootageFrame, camera_frames
 from .video import encode
@@ -35,7 +37,7 @@ def record(source: str, seconds: float, path: Path, advance: Callable[[float], N
         total = max(round(seconds * rate), 1)
         height, width = first.rgb.shape[:2]
 
-        def kept() -> Iterator:
+        def kept() -> Iterator[np.ndarray]:
             yield first.rgb
             for index, frame in enumerate(frames, 2):
                 advance(min(index / total, 1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from engine.api.errors import Cancelled, FootageError, TrackingError
 from engine.api.settings import TrackSettings
 from engine.clip import TrackedClip
-from engine.imaging import resize, write_png
+from engine.imaging import read_image, resize, write_png
 from engine.tracking import track
+from engine.tracking.contact_sheet import COLUMNS, TILE
 from engine.tracking.gaze import open_share
 from engine.video import encode
 
@@ -38,6 +40,20 @@ def test_landmarks_are_met_within_two_pixels_at_512(clip: TrackedClip) -> None:
     assert quality["reprojection_px_at_512"] < 2.0
     assert quality["lost_share"] == 0
     assert len(clip) == 60
+
+
+def test_the_report_lies_beside_the_clip_and_says_what_to_film_better(clip: TrackedClip) -> None:
+    found = json.loads((clip.directory / "report.json").read_text("utf-8"))
+    told = (clip.directory / "report.txt").read_text("utf-8")
+    assert found["findings"] == clip.info["quality"]["findings"]
+    assert "The clip is short (2 s)" in told
+    assert "Film 20 to 60 seconds" in told
+    filming = {"blur", "exposure", "white_balance", "second_face", "moving_camera", "leaves",
+               "cuts", "blocks", "soft", "burnt", "dark"}  # fmt: skip
+    assert not filming & {finding["name"] for finding in found["findings"]}
+    sheet = read_image(clip.directory / "contact_sheet.png")
+    assert sheet is not None
+    assert sheet[0].shape == (4 * TILE, 2 * COLUMNS * TILE, 3)
 
 
 def test_a_blink_closes_both_eyes_and_leaves_the_jaw_alone(clip: TrackedClip) -> None:
