@@ -129,17 +129,22 @@ def frame_path(directory: Path, index: int) -> Path:
     return directory / "frames" / f"{index:05d}.png"
 
 
+def check_clip_folder(directory: Path) -> None:
+    """Raise TrackingError where a clip must not be written: something else is there."""
+    free = not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
+    if not free and not is_clip(directory):
+        raise TrackingError(
+            f"{directory} exists and is not a tracked clip.", "Choose another folder."
+        )
+
+
 @contextmanager
 def new_clip_folder(directory: Path) -> Iterator[Path]:
     """A folder to write a clip into, which takes the place of `directory` once it is whole.
 
     Until then an earlier clip there stays. Raises TrackingError when something else is there.
     """
-    free = not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
-    if not free and not is_clip(directory):
-        raise TrackingError(
-            f"{directory} exists and is not a tracked clip.", "Choose another folder."
-        )
+    check_clip_folder(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:

@@ -25,10 +25,11 @@ from engine.tracking.background import background, evidence, plate_frames
 from engine.tracking.crop import find_head
 from engine.tracking.detectors import landmarker, person_segmenter
 from engine.tracking.mattes import matted
-from engine.tracking.matting import foreground, mattes, steady, trimap
+from engine.tracking.matting import Problem, foreground, mattes, matting_problem, steady, trimap
 
 FOOTAGE = Path(__file__).parents[2] / "shared" / "footage"
 SIZE = 512
+SPREAD = 40
 GREEN = np.array([0, 200, 0])
 Way = Callable[[np.ndarray, np.ndarray], Iterator[np.ndarray]]
 
@@ -36,7 +37,9 @@ Way = Callable[[np.ndarray, np.ndarray], Iterator[np.ndarray]]
 def before(images: np.ndarray, faces: np.ndarray) -> Iterator[np.ndarray]:
     """The person mask's own trimap, as it was."""
     with person_segmenter() as segment:
-        known = (trimap(segment(image), face) for image, face in zip(images, faces, strict=True))
+        known = (
+            Problem(trimap(segment(image), face)) for image, face in zip(images, faces, strict=True)
+        )
         yield from steady(mattes(images, known))
 
 
@@ -52,11 +55,15 @@ WAYS: dict[str, Way] = {"before": before, "default": default, "fast": fast}
 
 
 def last_frames(clip: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Head crops [T, 512, 512, 3] of a clip's last frames and their landmarks [T, 468, 2]."""
+    """Head crops [SPREAD + T, 512, 512, 3] and landmarks [SPREAD + T, 468, 2]: frames from all over
+    the clip, for the background's sake, then the last T in a row."""
     footage = open_footage(FOOTAGE / f"{clip}.mp4")
-    frames = list(footage.frames())[-count:]
-    crop, _ = find_head(iter(frames), len(frames), lambda share: None)
-    images = np.stack([crop.image(frame.rgb, SIZE) for frame in frames])
+    crop, survey = find_head(footage.frames(), footage.count, lambda share: None)
+    total = len(survey)
+    chosen = {*np.linspace(0, total - count - 1, SPREAD).round(), *range(total - count, total)}
+    images = np.stack(
+        [crop.image(f.rgb, SIZE) for index, f in enumerate(footage.frames()) if index in chosen]
+    )
     faces: list[np.ndarray] = []
     with landmarker(single_images=False) as find:
         for image in images:
@@ -89,7 +96,8 @@ def run(clip: str, count: int, pictures: Path | None) -> None:
             foreground(image, alpha)
             alphas.append(alpha)
         speed[name] = len(images) / (time.process_time() - start)
-        found[name] = np.stack(alphas)
+        found[name] = np.stack(alphas[SPREAD:])
+    images = images[SPREAD:]
     edges = still_edges(images, list(found.values()))
     for name, alphas in found.items():
         flicker = 1000 * np.abs(np.diff(alphas, axis=0))[edges].mean()
@@ -115,7 +123,7 @@ def stages(clip: str, count: int) -> None:
         masks = [segment(image) for image in images]
     start = time.process_time()
     for image, mask, face in zip(images, masks, faces, strict=True):
-        trimap(mask, face, evidence(image, mask, behind))
+        matting_problem(mask, face, evidence(image, mask, behind))
     each = (time.process_time() - start) / len(images)
     print(f"{clip}: plate {1000 * once:.0f} ms once, evidence and trimap {1000 * each:.0f} ms")
 

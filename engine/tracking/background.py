@@ -39,6 +39,7 @@ class Evidence(NamedTuple):
     other: np.ndarray  # [H, W] bool: surely not the background
     wall: np.ndarray  # [H, W] bool: surely the background
     speaks: np.ndarray  # [H, W] bool: the background is known well enough to say anything
+    share: np.ndarray  # [H, W] float32: how far from the background's colour to the person's, 0..1
 
 
 def plate_frames(count: int) -> np.ndarray:
@@ -104,12 +105,15 @@ def evidence(image: np.ndarray, mask: np.ndarray, behind: Background) -> Evidenc
     difference = np.linalg.norm(box_blur(picture - expected, 1), axis=-1) / 3**0.5
     steady = behind.sigma < STEADY
     inside = (box_blur((mask < 0.9).astype(np.float32), round(6 * scale)) == 0).astype(np.float32)
-    person = _spread(picture, inside, 48)
-    apart = np.linalg.norm(person - expected, axis=-1) / 3**0.5 > APART * behind.sigma
+    towards = _spread(picture, inside, 48) - expected
+    length = np.linalg.norm(towards, axis=-1)
+    apart = length / 3**0.5 > APART * behind.sigma
+    share = ((picture - expected) * towards).sum(-1) / np.maximum(length**2, 1)
     return Evidence(
         steady & (difference > OTHER * behind.sigma),
         steady & apart & (difference < SAME * behind.sigma),
         steady,
+        np.clip(share, 0, 1).astype(np.float32),
     )
 
 

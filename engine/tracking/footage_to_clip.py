@@ -15,7 +15,7 @@ import numpy as np
 from ..api.errors import FootageError, TrackingError
 from ..api.head import HeadModel
 from ..api.settings import TrackSettings
-from ..clip import Camera, TrackedClip, frame_path, new_clip_folder, write_clip
+from ..clip import Camera, TrackedClip, check_clip_folder, frame_path, new_clip_folder, write_clip
 from ..footage import Footage, footage_digest, open_footage
 from ..imaging import write_png
 from .crop import HeadCrop, find_head
@@ -63,6 +63,7 @@ def track(
     settings = settings or TrackSettings()
     report: Report = progress or (lambda stage, fraction: None)
     directory = Path(directory).absolute()
+    check_clip_folder(directory)
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     if settings.masks and len(paths) > 1:
         raise FootageError("Masks go with one clip.", "Track the clips one by one.")

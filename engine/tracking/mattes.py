@@ -9,7 +9,7 @@ import numpy as np
 from ..api.settings import TrackSettings
 from .background import background, evidence, plate_frames
 from .detectors import person_segmenter
-from .matting import mattes, steady, trimap
+from .matting import Problem, mattes, matting_problem, steady
 from .video_matting import network_mattes
 
 Images = np.ndarray | Sequence[np.ndarray]
@@ -35,9 +35,9 @@ def matted(images: Images, faces: np.ndarray, settings: TrackSettings) -> Iterat
         chosen = [images[index] for index in plate_frames(len(images))]
         behind = background(chosen, (mask_of(image) for image in chosen))
 
-        def trimaps() -> Iterator[np.ndarray]:
+        def problems() -> Iterator[Problem]:
             for image, face in zip(images, faces, strict=True):
                 mask = mask_of(image)
-                yield trimap(mask, face, evidence(image, mask, behind))
+                yield matting_problem(mask, face, evidence(image, mask, behind))
 
-        yield from steady(mattes(images, trimaps()))
+        yield from steady(mattes(images, problems()))

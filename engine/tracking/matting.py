@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,8 @@ REACH = 40
 # Probabilities that the mask is not sure of.
 UNSURE = (0.03, 0.97)
 WINDOW_EPSILON = 1e-7
+# Pull of the colour's own estimate against the Laplacian; ten times as much lets the wall in.
+SHARE_WEIGHT = 0.01
 WORKERS = 2
 # How far known colours reach into the band, in pixels of a 512 px crop.
 FAR_RADIUS = 40
@@ -62,8 +65,28 @@ def _refine(result: np.ndarray, mask: np.ndarray, person: np.ndarray, found: Evi
     result[erode(wall, 2)] = 0
 
 
-def closed_form_alpha(image: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Alpha [H, W] float32 of an image [H, W, 3] uint8 and a trimap with 0.5 where unknown."""
+class Problem(NamedTuple):
+    """What is to be solved for one image."""
+
+    known: np.ndarray  # [H, W] trimap, 0.5 where unknown
+    share: np.ndarray | None = None  # [H, W] alpha as colour alone has it, NaN where it cannot tell
+
+
+def matting_problem(mask: np.ndarray, face: np.ndarray, found: Evidence) -> Problem:
+    """Trimap of a frame and, outside the mask, alpha as the background's colour has it."""
+    known = trimap(mask, face, found)
+    telling = found.other & (mask < 0.5) & (known == 0.5)
+    return Problem(known, np.where(telling, found.share, np.nan))
+
+
+def closed_form_alpha(
+    image: np.ndarray, known: np.ndarray, share: np.ndarray | None = None
+) -> np.ndarray:
+    """Alpha [H, W] float32 of an image [H, W, 3] uint8 and a trimap with 0.5 where unknown.
+
+    Where `share` [H, W] is a number, alpha is drawn towards it: thin hair is worth too little to
+    the smooth solution, which would rather not have it.
+    """
     from pymatting import cf_laplacian, cg, ichol
 
     unknown = known == 0.5
@@ -80,7 +103,10 @@ def closed_form_alpha(image: np.ndarray, known: np.ndarray) -> np.ndarray:
     system = laplacian[free]
     right = -(system[:, ~free] @ target.ravel()[~free])
     matrix = system[:, free].tocsc()
-    matrix.setdiag(matrix.diagonal() + 1e-8)
+    drawn = np.full(len(right), np.nan) if share is None else share[box].ravel()[free]
+    weight = np.where(np.isnan(drawn), 1e-8, SHARE_WEIGHT)
+    matrix.setdiag(matrix.diagonal() + weight)
+    right += weight * np.nan_to_num(drawn)
     solution = cg(matrix, right, M=ichol(matrix), rtol=1e-5, maxiter=500)
     alpha = known.astype(np.float32)
     alpha[rows, columns] = np.clip(solution, 0, 1)
@@ -146,15 +172,15 @@ def _middle(window: Iterable[np.ndarray]) -> np.ndarray:
     return total / weights
 
 
-def mattes(images: Iterable[np.ndarray], trimaps: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def mattes(images: Iterable[np.ndarray], problems: Iterable[Problem]) -> Iterator[np.ndarray]:
     """Alpha [H, W] float32 of each image, in order, a few at a time on several threads."""
-    pairs = zip(images, trimaps, strict=False)
+    pairs = zip(images, problems, strict=False)
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting: deque[Future[np.ndarray]] = deque()
-        for image, known in islice(pairs, 2 * WORKERS):
-            waiting.append(pool.submit(closed_form_alpha, image, known))
+        for image, problem in islice(pairs, 2 * WORKERS):
+            waiting.append(pool.submit(closed_form_alpha, image, *problem))
         while waiting:
             alpha = waiting.popleft().result()
-            for image, known in islice(pairs, 1):
-                waiting.append(pool.submit(closed_form_alpha, image, known))
+            for image, problem in islice(pairs, 1):
+                waiting.append(pool.submit(closed_form_alpha, image, *problem))
             yield alpha

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from engine.imaging import gaussian_blur
-from engine.tracking.matting import BAND, closed_form_alpha, foreground, mattes, steady, trimap
+from engine.tracking.matting import (
+    BAND,
+    Problem,
+    closed_form_alpha,
+    foreground,
+    mattes,
+    steady,
+    trimap,
+)
 
 SIZE = 160
 
@@ -95,7 +103,7 @@ def test_mattes_come_in_order(scene: tuple) -> None:
     image, truth, _ = scene
     known = rough_trimap(truth)
     trimaps = [np.where(known == 0.5, level, known) for level in (0.0, 0.25, 0.75, 1.0)] + [known]
-    several = list(mattes([image] * 5, trimaps))
+    several = list(mattes([image] * 5, map(Problem, trimaps)))
     for alpha, level in zip(several, (0.0, 0.25, 0.75, 1.0), strict=False):
         assert np.all(alpha[known == 0.5] == np.float32(level))
 

@@ -14,7 +14,7 @@ from engine.heads.builtin import builtin_head
 from engine.imaging import gaussian_blur
 from engine.tracking.background import STEADY, Background, background, evidence, plate_frames
 from engine.tracking.mattes import matted
-from engine.tracking.matting import closed_form_alpha, trimap
+from engine.tracking.matting import closed_form_alpha, matting_problem, trimap
 from engine.tracking.pose import VIEWMAT, project
 from engine.tracking.shoulders import above_shoulders, cut_height
 
@@ -92,8 +92,8 @@ def test_a_strand_that_the_mask_has_lost_is_found(empty: Background) -> None:
     hair = (strand() > 0.8) & (mask < 0.3)
     assert hair.sum() > 40
     assert closed_form_alpha(image, trimap(mask, FACE))[hair].mean() < 0.2
-    found = trimap(mask, FACE, evidence(image, mask, empty))
-    assert closed_form_alpha(image, found)[hair].mean() > 0.6
+    problem = matting_problem(mask, FACE, evidence(image, mask, empty))
+    assert closed_form_alpha(image, *problem)[hair].mean() > 0.8
 
 
 def test_a_background_that_moves_says_nothing() -> None:
