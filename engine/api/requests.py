@@ -172,6 +172,18 @@ class BakeRequest:
     """auto, cpu or cuda."""
 
 
+@dataclass(frozen=True)
+class HeadsRequest:
+    """Heads to choose from. Result: path, heads (cards, see head_library), words."""
+
+    action: str
+    """list, add or download."""
+    what: str = ""
+    """add: a head model's path; download: its key (ict, gnm); list: one more path, or empty."""
+    consent: bool = False
+    """The user has agreed to the download and to the head's licence."""
+
+
 def parse(kind: type[T], values: dict[str, Any]) -> T:
     """A request from a message's fields. Raises LikenessError on unknown, missing or mistyped."""
     required = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING]

@@ -19,6 +19,7 @@ from .smooth_field import smooth_fields
 # One standard deviation of a basis direction costs as much as an error of 1 mm at ten landmarks.
 RIDGE = 10 * 0.001**2
 TONGUE_OUT = np.array([0.0, 0.002, 0.04])
+MOUTH_BULGE = 0.008  # metres: half the width of what comes out of a mouth without a tongue
 REACH = 0.05  # metres from the face beyond which a carried-over field has died
 
 
@@ -60,7 +61,7 @@ def _carried(
         )
         result = np.tensordot(codes.T, raw.basis, axes=1)
         target = target - np.tensordot(codes.T, seen, axes=1)
-    inside = np.isin(raw.regions, ("eyeballs", "teeth", "tongue"))
+    inside = np.isin(raw.regions, ("eyeballs", "teeth", "tongue", "mouth"))
     rest = smooth_fields(raw.vertices, raw.faces[~inside], corners, barycentrics, target)
     result += rest * _nearby(raw, corners, barycentrics)[:, None]
     if raw.basis is None:
@@ -108,4 +109,6 @@ def _tongue_out(raw: RawHead) -> np.ndarray:
         depth = raw.vertices[chosen, 2]
         share = (depth - depth.min()) / max(float(np.ptp(depth)), 1e-6)
         field[chosen] = (share**1.5)[:, None] * TONGUE_OUT
+        if raw.tongue is None:
+            field[chosen] *= np.exp(-((raw.vertices[chosen, :1] / MOUTH_BULGE) ** 2))
     return field

@@ -19,7 +19,7 @@ from .array_archive import read_arrays
 from .boundaries import loose_parts, open_loops
 from .complete_head import complete_head
 from .face_anchors import face_anchors
-from .flame_atlas import flame_pieces, skin_atlas
+from .flame_atlas import SHARES, skin_atlas
 from .mesh_parts import Assembled, assemble
 from .mouth_cavity import Cavity, mouth_cavity
 from .pickle_reader import read_pickle
@@ -107,9 +107,8 @@ def open_flame(path: str | Path) -> FlameFile:
     anchors = _anchors(path, vertices, faces) or face_anchors(
         vertices, skin, eyeballs, joints[3:], lips
     )
-    uvs, shares = skin_atlas(grown, skin, cavity, anchors)
-    pieces = flame_pieces(skin, cavity.faces, uvs)
-    mesh = assemble(grown, pieces, eyeballs, joints[3:], anchors, shares)
+    pieces = skin_atlas(grown, skin, lips, cavity, anchors)
+    mesh = assemble(grown, pieces, eyeballs, joints[3:], anchors, SHARES)
     shapes = np.moveaxis(cavity.extended(arrays["shapedirs"]), -1, 0)
     jaw = np.stack([cavity.extended(field) for field in _jaw_turns(arrays, joints)])
     weights = cavity.extended(arrays["weights"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ import numpy as np
 
 from ..api.errors import HeadError
 from ..api.head import JOINTS, HeadModel
+from .array_archive import read_arrays
 
 FORMAT = 1
-MAX_BYTES = 512 << 20  # unpacked; the largest head that is known to be of use takes a quarter
 TEXTS = ("name", "licence", "expression_names", "identity_names", "region_names", "code_names")
 ARRAYS = tuple(field.name for field in fields(HeadModel) if field.name not in TEXTS)
 HINT = "Save the head again with the version of Likeness that made it, or use the built-in head."
@@ -44,22 +43,18 @@ def write_head(path: str | Path, head: HeadModel) -> None:
 
 def read_head(path: str | Path) -> HeadModel:
     """The head stored at `path`. Raises HeadError when it is missing, damaged or inconsistent."""
+    stored: dict[str, Any] = {**read_arrays(path, ("texts", *ARRAYS))}
+    missing = [name for name in ("texts", *ARRAYS) if name not in stored]
+    if missing:
+        raise HeadError(f"{path} has no {', '.join(missing)}.", HINT)
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_BYTES:
-            raise HeadError(f"{path} unpacks to {size >> 20} MiB, too large for a head.", HINT)
-        with np.load(path, allow_pickle=False) as stored:
-            texts = json.loads(bytes(stored["texts"]).decode())
-            arrays = {name: stored[name] for name in ARRAYS}
+        texts = json.loads(stored.pop("texts").tobytes().decode())
         if texts["format"] > FORMAT:
             raise HeadError(f"{path} was written by a newer version.", "Update Likeness.")
         named: dict[str, Any] = {name: _texts(texts[name]) for name in TEXTS}
-    except FileNotFoundError as error:
-        raise HeadError(f"There is no head file at {path}.", "Check the path.") from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise HeadError(f"{path} is not a readable head file ({error}).", HINT) from error
-    head = HeadModel(**named, **arrays)
+    head = HeadModel(**named, **stored)
     check_head(head)
     return head
 

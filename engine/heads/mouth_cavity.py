@@ -21,8 +21,7 @@ class Cavity(NamedTuple):
 
     mix: csr_matrix  # [n, V], rows sum to 1
     offset: np.ndarray  # [n, 3]
-    faces: np.ndarray  # [m, 3] over old and new vertices
-    ring: np.ndarray  # [n] 1 next to the lips .. len(RINGS), and one more for the cap
+    faces: np.ndarray  # [m, 3] over old vertices, then new ones ring by ring, then the cap
 
     def extended(self, fields: np.ndarray) -> np.ndarray:
         """Fields [V, ...] with the new vertices' rows appended."""
@@ -41,20 +40,18 @@ def mouth_cavity(vertices: np.ndarray, loop: np.ndarray) -> Cavity:
     upwards = np.sign(rank - (size - 1) / 2) * np.sqrt(
         np.clip(1 - ((edge[:, 0] - middle[0]) / half) ** 2, 0, 1)
     )
-    rows, offsets, rings = [], [], []
-    for number, (depth, height, own) in enumerate(RINGS):
+    rows, offsets = [], []
+    for depth, height, own in RINGS:
         rows.append(own * np.eye(size) + (1 - own) / size)
         place = edge + np.column_stack([0 * upwards, height * upwards, 0 * upwards - depth])
         offsets.append(place - rows[-1] @ edge)
-        rings += [number + 1] * size
     rows.append(np.full((1, size), 1 / size))
     offsets.append(np.array([[0, 0, -RINGS[-1][0] - 0.004]]))
     mixed = np.concatenate(rows)
     columns = np.tile(loop, (len(mixed), 1))
     index = np.repeat(np.arange(len(mixed)), size)
     mix = csr_matrix((mixed.ravel(), (index, columns.ravel())), shape=(len(mixed), count))
-    faces = _faces(loop, count)
-    return Cavity(mix, np.concatenate(offsets), faces, np.array([*rings, len(RINGS) + 1]))
+    return Cavity(mix, np.concatenate(offsets), _faces(loop, count))
 
 
 def _corner_line(edge: np.ndarray) -> np.ndarray:

@@ -65,6 +65,6 @@ def rounded_square(loop: np.ndarray) -> np.ndarray:
     """Places [n, 2] in -1..1 of a loop's points [n, 3] by their share of its length."""
     step = np.linalg.norm(np.diff(loop, axis=0, append=loop[:1]), axis=1)
     share = np.concatenate([[0], np.cumsum(step[:-1])]) / step.sum()
-    direction = np.stack([np.cos(2 * np.pi * share), np.sin(2 * np.pi * share)], -1)
+    direction = np.stack([np.sin(2 * np.pi * share), np.cos(2 * np.pi * share)], -1)
     # Exponent 8: nearly square, still strictly convex.
     return direction / (np.abs(direction) ** 8).sum(-1, keepdims=True) ** (1 / 8)
