@@ -10,14 +10,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .api.avatar_file import read_info
 from .api.errors import LikenessError
 from .api.messages import Message
 from .api.settings import METHODS, PRESETS
-from .api.splat_files import AXES
+from .avatar_commands import add_avatar_commands, metrics_words
 from .console import ProgressBar, libraries_silenced, print_event, stoppable
 from .device import DEVICES
 from .jobs import run_job
@@ -61,10 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_track(commands)
     _add_fit(commands)
-    _add_render(commands)
-    _add_export(commands)
-    info = _add(commands, "info", _info, "tell what an avatar file holds")
-    info.add_argument("avatar", metavar="NAME.likeness")
+    add_avatar_commands(partial(_add, commands), _run)
     heads = _add(commands, "heads", _heads, "draw the built-in head and its expressions")
     heads.add_argument("--sheet", metavar="PNG", required=True, help="picture to write")
     _add(commands, "serve", _serve, "answer requests on stdin (for Blender)")
@@ -122,29 +119,6 @@ def _add_fit(commands: Any) -> None:
     parser.add_argument("--pictures", default="", metavar="DIR", help="comparison.png and others")
     parser.add_argument("--consent", default="", metavar="NOTE", help="kept in the avatar")
     _add_tracking(parser)
-
-
-def _add_render(commands: Any) -> None:
-    parser = _add(commands, "render", _render, "draw an avatar: numbered RGBA PNGs, or a video")
-    parser.add_argument("avatar", metavar="NAME.likeness")
-    parser.add_argument("-o", "--output", metavar="DIR|MP4", required=True)
-    parser.add_argument("--performance", action="store_true", help="play the footage's")
-    parser.add_argument("--frames", default="", metavar="A:B", help="B is left out")
-    parser.add_argument("--camera", choices=("source", "orbit"), default="source")
-    parser.add_argument("--background", default="", help="transparent, black, #rrggbb, ...")
-    parser.add_argument("--size", type=int, default=0, metavar="PIXELS", help="width")
-    parser.add_argument("--level", type=int, default=0, help="level of detail, 0 the finest")
-
-
-def _add_export(commands: Any) -> None:
-    parser = _add(commands, "export", _export, "write an avatar's Gaussians for other programs")
-    parser.add_argument("avatar", metavar="NAME.likeness")
-    parser.add_argument("-o", "--output", metavar="PLY|GLB", required=True)
-    parser.add_argument("--frames", default="", metavar="A:B", help="a file for each frame")
-    parser.add_argument("--expression", default="", metavar="NAME=X,...", help="smile=0.5,jawOpen")
-    parser.add_argument("--axes", choices=AXES, default="y-down", help="of a PLY (y-down)")
-    parser.add_argument("--rest", action="store_true", help="a PLY with f_rest, all 0")
-    parser.add_argument("--level", type=int, default=0, help="level of detail, 0 the finest")
 
 
 def _run(options: argparse.Namespace, job: str, values: dict[str, Any]) -> Message:
@@ -223,67 +197,16 @@ def _fit(options: argparse.Namespace) -> None:
     if not options.json:
         print(f"{result['path']}: {result['gaussians']} Gaussians, ", end="")
         print(f"{result['blendshapes']} blendshapes.")
-        print("Held-out frames:", _metrics(result["metrics"]))
+        print("Held-out frames:", metrics_words(result["metrics"]))
         print("Seconds:", ", ".join(f"{name} {s:.0f}" for name, s in result["seconds"].items()))
         for picture in result["pictures"]:
             print(picture)
         _warn(result)
 
 
-def _metrics(metrics: dict[str, float]) -> str:
-    words = {
-        "psnr": "PSNR {:.2f} dB",
-        "psnr_as_tracked": "({:.2f} posed by landmarks alone)",
-        "ssim": "SSIM {:.4f}",
-        "lpips": "LPIPS {:.4f}",
-    }
-    parts = [form.format(metrics[name]) for name, form in words.items() if name in metrics]
-    return ", ".join([*parts, f"{metrics['frames']:.0f} frames"])
-
-
 def _warn(result: Message) -> None:
     for warning in result["warnings"]:
         print(f"Note: {warning}.")
-
-
-def _render(options: argparse.Namespace) -> None:
-    names = ("avatar", "output", "performance", "frames", "camera", "background", "size", "level")
-    result = _run(options, "render", {name: getattr(options, name) for name in names})
-    if not options.json:
-        print(f"{result['path']}: {result['frames']} frames in {result['seconds']:.0f} s.")
-
-
-def _export(options: argparse.Namespace) -> None:
-    names = ("avatar", "output", "frames", "expression", "axes", "rest", "level")
-    result = _run(options, "export", {name: getattr(options, name) for name in names})
-    if not options.json:
-        print(f"{result['path']}: {result['gaussians']} Gaussians, {result['files']} files.")
-
-
-def _info(options: argparse.Namespace) -> None:
-    header = read_info(options.avatar)
-    if options.json:
-        print_event({"event": "result", **{k: v for k, v in header.items() if k != "arrays"}})
-        return
-    counts, camera, info = header["counts"], header["camera"], header["info"]
-    origin = info.get("provenance", {})
-    source = origin.get("source", {}).get("name", "unknown")
-    lines = {
-        "Name": header["name"],
-        "Method": f"{info.get('method', 'unknown')}, {info.get('preset', 'own settings')}",
-        "Gaussians": f"{counts['gaussians']}, levels {header['levels']}",
-        "Blendshapes": counts["blendshapes"],
-        "Head": f"{header['head']['name']} ({header['head']['licence']})",
-        "Expressions": counts["expressions"],
-        "Performance": f"{counts['frames']} frames, {camera['fps']:.2f} per second, "
-        f"{camera['width']} x {camera['height']}",
-        "Held out": _metrics({"frames": 0, **info.get("metrics", {})}),
-        "Footage": source,
-        "Made with": f"{origin.get('tool', 'unknown')} {origin.get('tool_version', '')}",
-        "Consent": origin.get("consent", "not stated"),
-    }
-    for label, value in lines.items():
-        print(f"{label + ':':<13} {value}")
 
 
 def _heads(options: argparse.Namespace) -> None:

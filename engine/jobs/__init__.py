@@ -12,7 +12,17 @@ from typing import Any
 
 from ..api.errors import LikenessError
 from ..api.messages import Message
-from ..api.requests import ExportRequest, ReconstructRequest, RenderRequest, TrackRequest, parse
+from ..api.requests import (
+    BakeRequest,
+    CompareRequest,
+    ExportRequest,
+    ReconstructRequest,
+    RenderRequest,
+    TrackRequest,
+    parse,
+)
+from .baking import bake
+from .comparison import compare
 from .exporting import export
 from .reconstruction import reconstruct
 from .rendering import render
@@ -25,6 +35,8 @@ JOBS: dict[str, tuple[type[Any], Callable[[Any, Emit], dict[str, Any]]]] = {
     "reconstruct": (ReconstructRequest, reconstruct),
     "render": (RenderRequest, render),
     "export": (ExportRequest, export),
+    "bake": (BakeRequest, bake),
+    "compare": (CompareRequest, compare),
 }
 
 
