@@ -21,6 +21,7 @@ from .avatar_commands import add_avatar_commands, metrics_words
 from .console import ProgressBar, libraries_silenced, print_event, stoppable
 from .device import DEVICES
 from .jobs import run_job
+from .jobs.heads import heads_line
 from .jobs.work_folder import work_folder
 
 STOPPED = 130
@@ -62,8 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_track(commands)
     _add_fit(commands)
     add_avatar_commands(partial(_add, commands), _run)
-    heads = _add(commands, "heads", _heads, "draw the built-in head and its expressions")
-    heads.add_argument("--sheet", metavar="PNG", required=True, help="picture to write")
+    _add_heads(commands)
     _add(commands, "serve", _serve, "answer requests on stdin (for Blender)")
     return parser
 
@@ -94,6 +94,14 @@ def _add_track(commands: Any) -> None:
     )
     parser.add_argument("--report", action="store_true", help="tell how good the footage is")
     _add_tracking(parser)
+
+
+def _add_heads(commands: Any) -> None:
+    parser = _add(commands, "heads", _heads, "list, add, download or draw head models")
+    parser.add_argument("action", nargs="?", choices=("list", "add", "download"), default="list")
+    parser.add_argument("what", nargs="?", default="", metavar="PATH|ict|gnm")
+    parser.add_argument("--yes", action="store_true", help="agree to the download and licence")
+    parser.add_argument("--sheet", metavar="PNG", help="draw the head and its expressions")
 
 
 def _add_fit(commands: Any) -> None:
@@ -210,11 +218,21 @@ def _warn(result: Message) -> None:
 
 
 def _heads(options: argparse.Namespace) -> None:
-    from .heads.builtin import builtin_head
-    from .heads.sheet import head_sheet
+    if options.sheet:
+        from .heads.builtin import builtin_head
+        from .heads.sheet import head_sheet
+        from .heads.sources import read_any_head
 
-    head_sheet(builtin_head(), Path(options.sheet))
-    print(options.sheet)
+        head = read_any_head(options.what) if options.what else builtin_head()
+        head_sheet(head, Path(options.sheet))
+        print(options.sheet)
+        return
+    values = {"action": options.action, "what": options.what, "consent": options.yes}
+    result = _run(options, "heads", values)
+    if not options.json:
+        for card in result["heads"]:
+            print(heads_line(card))
+        print(result["words"] or f"Your heads are kept in {result['path']}.")
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from ..api.requests import (
     BakeRequest,
     CompareRequest,
     ExportRequest,
+    HeadsRequest,
     ReconstructRequest,
     RenderRequest,
     TrackRequest,
@@ -24,6 +25,7 @@ from ..api.requests import (
 from .baking import bake
 from .comparison import compare
 from .exporting import export
+from .heads import heads
 from .reconstruction import reconstruct
 from .rendering import render
 from .tracking import track
@@ -37,6 +39,7 @@ JOBS: dict[str, tuple[type[Any], Callable[[Any, Emit], dict[str, Any]]]] = {
     "export": (ExportRequest, export),
     "bake": (BakeRequest, bake),
     "compare": (CompareRequest, compare),
+    "heads": (HeadsRequest, heads),
 }
 
 
