@@ -33,7 +33,6 @@ class Arrived:
     number: int  # in the footage
     time: float  # seconds from the first frame of the footage
     frame: TrackedFrame
-    landmarks: np.ndarray  # [478, 2] pixels of the crop
     confidence: float  # 0 lost .. 1 sure
     recent: bool = True  # False when it had to wait for newer ones
 
@@ -54,8 +53,12 @@ class Stream(Protocol):
     def over(self) -> bool:
         """Whether nothing will come any more."""
 
-    def stop(self) -> None:
-        """Want no more frames; what has come can still be taken."""
+    def close(self) -> None:
+        """End it now, whatever is still to come."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Frames so far: seen, tracked, dropped."""
 
 
 class Replay:
@@ -66,7 +69,6 @@ class Replay:
         self.length = float(clip.times[-1] - clip.times[0]) + 1 / clip.fps
         self._clip, self._clock = clip, clock
         self._next = 0
-        self._wanted = len(clip)
 
     def take(self) -> list[Event]:
         """The frames that have become due. The first call tells of the person."""
@@ -74,19 +76,23 @@ class Replay:
         if self._next == 0:
             events.append(Learned(clip.head, clip.camera, np.arange(len(clip)), clip.params))
         now = self._clock() + clip.times[0]
-        while self._next < self._wanted and (clip.times[self._next] <= now or self._next == 0):
+        while self._next < len(clip) and (clip.times[self._next] <= now or self._next == 0):
             number = self._next
             time, confidence = float(clip.times[number]), float(clip.confidence[number])
             frame = clip.frame(number)
-            events.append(Arrived(number, time, frame, clip.landmarks[number], confidence))
+            events.append(Arrived(number, time, frame, confidence))
             self._next += 1
         return events
 
     @property
     def over(self) -> bool:
-        """Whether every wanted frame was taken."""
-        return self._next >= self._wanted
+        """Whether every frame was taken."""
+        return self._next >= len(self._clip)
 
-    def stop(self) -> None:
-        """Want no more frames."""
-        self._wanted = self._next
+    def close(self) -> None:
+        """Nothing runs on its own here."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Frames so far."""
+        return {"seen": self._next, "tracked": self._next, "dropped": 0}

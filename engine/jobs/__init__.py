@@ -26,15 +26,21 @@ from .baking import bake
 from .comparison import compare
 from .exporting import export
 from .heads import heads
+from .online import reconstruct_online
 from .reconstruction import reconstruct
 from .rendering import render
 from .tracking import track
 
 Emit = Callable[[Message], None]
 
+
+def _reconstruct(request: ReconstructRequest, emit: Emit) -> dict[str, Any]:
+    return (reconstruct_online if request.online else reconstruct)(request, emit)
+
+
 JOBS: dict[str, tuple[type[Any], Callable[[Any, Emit], dict[str, Any]]]] = {
     "track": (TrackRequest, track),
-    "reconstruct": (ReconstructRequest, reconstruct),
+    "reconstruct": (ReconstructRequest, _reconstruct),
     "render": (RenderRequest, render),
     "export": (ExportRequest, export),
     "bake": (BakeRequest, bake),

@@ -11,6 +11,7 @@ from ..api.avatar_file import write_avatar
 from ..api.messages import Message
 
 if TYPE_CHECKING:
+    from ..api.baked import BakedAvatar
     from ..avatar import Avatar
     from ..clip import TrackedClip
 
@@ -30,14 +31,21 @@ class Previews:
     emit: Callable[[Message], None]
     due: float = 0.0  # time.monotonic() of the next; the first comes at once
 
-    def offer(self, avatar: Avatar) -> None:
-        """Write a preview if one is wanted and due."""
-        if not self.path or time.monotonic() < self.due:
-            return
+    @property
+    def is_due(self) -> bool:
+        """Whether one is wanted now."""
+        return bool(self.path) and time.monotonic() >= self.due
+
+    def offer(self, avatar: Avatar) -> BakedAvatar | None:
+        """Write a preview if one is due; returns it."""
+        if not self.is_due:
+            return None
         from ..bake import bake
 
         started = time.monotonic()
-        write_avatar(self.path, bake(avatar, self.clip, self.info, draft=True))
+        baked = bake(avatar, self.clip, self.info, draft=True)
+        write_avatar(self.path, baked)
         self.emit({"event": "preview", "path": self.path})
         now = time.monotonic()
         self.due = now + max(LEAST_SECONDS, (now - started) / SHARE)
+        return baked

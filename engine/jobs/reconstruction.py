@@ -75,7 +75,7 @@ def _reconstruct(
 
     tests = held_out_of_each(clip.takes, request.test_frames)
     settings = replace(settings, size=min(settings.size, clip.camera.width))
-    info = info_of(request, settings, clip)
+    info = info_of(request, settings, clip.info)
     previews = Previews(request.preview, clip, info, emit)
     checkpoints = Checkpoints(work / CHECKPOINT, _identity(request, settings, clip, tests), tell)
     clock.lap("load")
@@ -148,7 +148,10 @@ def _known(names: Any) -> str:
     return f"Known: {', '.join(names)}."
 
 
-def info_of(request: ReconstructRequest, settings: Any, clip: TrackedClip) -> dict[str, Any]:
+def info_of(
+    request: ReconstructRequest, settings: Any, clip_info: dict[str, Any]
+) -> dict[str, Any]:
+    """What the avatar's file says of how it was made."""
     stem = Path(request.output).stem[:MAX_NAME]
     return {
         "name": "".join(letter if letter.isprintable() else "_" for letter in stem),
@@ -156,8 +159,8 @@ def info_of(request: ReconstructRequest, settings: Any, clip: TrackedClip) -> di
         "preset": request.preset,
         "settings": asdict(settings),
         "seed": request.seed,
-        "tracking": clip.info.get("quality", {}),
-        "provenance": provenance(clip.info, request.consent),
+        "tracking": clip_info.get("quality", {}),
+        "provenance": provenance(clip_info, request.consent),
     }
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..api.settings import OnlineSettings, RGBAvatarSettings
 from ..avatar import BlendshapeAvatar
 from ..device import torch_device
+from ..heads.posing import TorchHead
 from ..losses import limit_shapes
 from ..networks import CodeStatistics
 from ..stream import Arrived, Learned
@@ -32,7 +33,7 @@ from .training_frames import SURE, FrameSlots
 FIRST_FRAMES = 8
 """So many frames give the first colours."""
 REFRESH = 25
-"""Frames after which the code's range and the late colours are looked at again: one second."""
+"""Frames after which late colours are looked for: one second."""
 NEWEST = 4
 """Of those, so many of the newest are searched for late colours."""
 
@@ -66,8 +67,7 @@ class OnlineFit:
         self._person = person
         self._frames.know(person)
         if self._learner:
-            self._learner.fit.avatar.head = person.head
-            self._learner.state_range(widen=False)
+            self._learner.know(person)
 
     def keep(self, arrived: Arrived) -> None:
         """A frame to learn from; one in which the head is lost teaches nothing."""
@@ -101,12 +101,20 @@ class _Learner:
         slots = len(fit.frames.codes)
         maps = fit.details.new_zeros((slots, *fit.details.shape[1:]))
         maps[: len(fit.details)] = fit.details
-        self.fit = replace(fit, details=maps)
+        # The first frames' guesses are not held to: the head may yet turn.
+        rules = replace(fit.rules, guessed=torch.zeros_like(fit.rules.guessed))
+        self.fit = replace(fit, details=maps, rules=rules)
         self._optimiser = make_optimiser(fit.avatar, fit.corrections, fit.settings.batch)
         self._hidden = hidden(fit.avatar)
         self._fresh: list[int] = []  # slots filled since the last look
         self._steps = 0
         self._statistics = _statistics(fit.frames)
+
+    def know(self, person: Learned) -> None:
+        """The frames have been posed anew, on a head that is known better."""
+        self.fit.avatar.head = person.head
+        self.fit.corrections.head = TorchHead(person.head).to(self.fit.avatar.device)
+        self.state_range(widen=False)
 
     def step(self, batch: Tensor, done: float, tally: Tally) -> None:
         """One batch [B] of slots."""
@@ -129,9 +137,9 @@ class _Learner:
             for moment in self._optimiser.state[values].values():
                 if moment.shape == values.shape:
                     moment[slot] = 0
+        self.state_range(widen=True)
         self._fresh.append(slot)
         if len(self._fresh) >= REFRESH:
-            self.state_range(widen=True)
             self._colour_late()
             self._fresh.clear()
 
