@@ -86,7 +86,9 @@ def reconstruct(
     generator = torch.Generator().manual_seed(seed)
     folder = checkpoints.folder if checkpoints else None
     read = one_stage(report, "reading frames", 0.0, STARTED / 2)
-    frames = TrainingFrames(clip, chosen, settings.size, torch_device(device), folder, read)
+    frames = TrainingFrames(
+        clip, chosen, settings.size, torch_device(device), folder, read, seconds=max_seconds
+    )
     fit = _start(clip.head, frames, settings, generator, span(report, STARTED / 2, STARTED))
     if max_seconds is not None:
         pace.reserve = finish_seconds(fit.avatar, frames)

@@ -19,6 +19,8 @@ from .picture_store import PictureStore, picture_store
 
 MOST_FRAMES = 1500
 """Longer clips are thinned evenly: neighbours in time show nearly the same."""
+PER_SECOND = 8
+"""Frames for each second that a fit may take: reading them then costs a fifth of it, not all."""
 SURE = 0.3
 """Frames tracked with less confidence than this teach nothing good."""
 
@@ -72,9 +74,11 @@ class TrainingFrames(FrameSlots):
         folder: Path | None = None,
         tick: Tick = silent,
         least: int = 2,
+        seconds: float | None = None,
     ) -> None:
         """Reads the frames `indices` of the clip, shrunk to `size` where they are larger; pictures
-        for the CPU are kept in an unnamed file in `folder`.
+        for the CPU are kept in an unnamed file in `folder`. Many frames are thinned evenly, the
+        more so for a fit that may take only so many `seconds`.
 
         Raises FootageError when fewer than `least` frames are usable.
         """
@@ -84,8 +88,9 @@ class TrainingFrames(FrameSlots):
                 f"Only {len(usable)} frames of the clip can be learned from.",
                 "Use a longer clip in which the face is visible.",
             )
-        if len(usable) > MOST_FRAMES:
-            usable = usable[np.linspace(0, len(usable) - 1, MOST_FRAMES).round().astype(int)]
+        most = min(MOST_FRAMES, max(least, int(PER_SECOND * (seconds or MOST_FRAMES))))
+        if len(usable) > most:
+            usable = usable[np.linspace(0, len(usable) - 1, most).round().astype(int)]
         device = device or torch.device("cpu")
         super().__init__(clip.camera, size, device)
         self.indices = usable
