@@ -23,6 +23,7 @@ from .device import DEVICES
 from .jobs import run_job
 from .jobs.heads import heads_line
 from .jobs.work_folder import work_folder
+from .online_options import add_online
 
 STOPPED = 130
 
@@ -111,7 +112,7 @@ def _add_fit(commands: Any) -> None:
     )
     parser.add_argument("-o", "--output", metavar="NAME.likeness", required=True)
     parser.add_argument("--method", choices=METHODS, default="rgbavatar")
-    parser.add_argument("--preset", choices=PRESETS, default="standard")
+    parser.add_argument("--preset", choices=PRESETS, help="standard; draft with --online")
     parser.add_argument("--size", type=int, default=0, metavar="PIXELS", help="training images")
     parser.add_argument(
         "--test-frames",
@@ -125,6 +126,7 @@ def _add_fit(commands: Any) -> None:
     parser.add_argument("--keep-clip", default="", metavar="DIR", help="keep and reuse tracking")
     parser.add_argument("--restart", action="store_true", help="forget an interrupted fit")
     parser.add_argument("--pictures", default="", metavar="DIR", help="comparison.png and others")
+    add_online(parser)
     parser.add_argument("--consent", default="", metavar="NOTE", help="kept in the avatar")
     _add_tracking(parser)
 
@@ -184,12 +186,13 @@ def _fit(options: argparse.Namespace) -> None:
         **_sources(options),
         "track": _tracking(options),
         "clip": options.keep_clip,
+        "preset": options.preset or ("draft" if options.online else "standard"),
+        "polish_seconds": options.polish,
         **{
             name: getattr(options, name)
             for name in (
                 "output",
                 "method",
-                "preset",
                 "size",
                 "test_frames",
                 "device",
@@ -198,6 +201,8 @@ def _fit(options: argparse.Namespace) -> None:
                 "pictures",
                 "consent",
                 "restart",
+                "online",
+                "preview",
             )
         },
     }
