@@ -133,7 +133,9 @@ def _filming(evidence: Evidence) -> dict[str, Any]:
     surveys = [shot.survey for shot in evidence.shots]
     tall = np.concatenate([s.faces[:, 3] - s.faces[:, 1] for s in surveys])
     short_sides = [min(s.frame_width, s.frame_height) for s in surveys]
-    blurred = blurred_frames(evidence.sharpness)
+    # Each clip against itself: one filmed nearer is no reproach to the other.
+    ends = np.cumsum([len(s) for s in surveys])[:-1]
+    blurred = np.concatenate([blurred_frames(own) for own in np.split(evidence.sharpness, ends)])
     second = np.concatenate([s.second_face for s in surveys])
     drift = np.concatenate([s.drift for s in surveys])
     return {

@@ -9,7 +9,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from engine.api.errors import LikenessError
-from engine.metrics import held_out, on_black, psnr, ssim
+from engine.metrics import held_out, held_out_of_each, on_black, psnr, ssim
 from tests.engine.ellipsoid import EllipsoidClip
 
 
@@ -42,6 +42,14 @@ def test_held_out_frames_are_the_last_share_and_at_most_350():
     assert held_out(200, "15%").tolist() == list(range(170, 200))
     assert held_out(200, "40").tolist() == list(range(160, 200))
     assert len(held_out(5000, "15%")) == 350
+
+
+def test_of_several_takes_the_last_frames_of_each_are_held_out() -> None:
+    takes = [range(100), range(100, 300), range(300, 301)]
+    assert held_out_of_each(takes[:1], "15%").tolist() == held_out(100, "15%").tolist()
+    chosen = held_out_of_each(takes, "15%").tolist()
+    assert chosen == [*range(85, 100), *range(270, 300)]
+    assert held_out_of_each(takes, "30").tolist() == [*range(90, 100), *range(280, 300)]
 
 
 @pytest.mark.parametrize("test", ["all", "-3", "199", "100%"])

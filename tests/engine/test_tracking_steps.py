@@ -29,6 +29,7 @@ from engine.tracking.pose import (
 from engine.tracking.solve import close_lips
 from engine.tracking.spread import spread_offset
 from engine.tracking.takes import bridge_lost
+from engine.tracking.views import TurnedCrop, one_view
 
 K = np.array([[1300.0, 0, 250], [0, 1300.0, 240], [0, 0, 1]])
 
@@ -71,6 +72,42 @@ def test_a_crop_sees_a_point_where_the_frame_does() -> None:
     in_frame = project(point, whole)
     in_crop = project(point, crop.intrinsics(1.3, 512))
     np.testing.assert_allclose(in_crop * 820 / 512 + (136, 82), in_frame)
+
+
+def test_two_framings_share_one_camera_matrix_and_see_a_point_where_each_frame_does() -> None:
+    crops = [HeadCrop(136, 82, 820, 1080, 1920), HeadCrop(700, 10, 500, 1280, 720)]
+    views, view = one_view(crops, 1.3, 512)
+    assert one_view(crops[:1], 1.3, 512)[0][0] is crops[0]
+    for crop, turned in zip(crops, views, strict=True):
+        assert isinstance(turned, TurnedCrop)
+        length = 1.3 * max(crop.frame_width, crop.frame_height)
+        camera = np.array(
+            [[length, 0, crop.frame_width / 2], [0, length, crop.frame_height / 2], [0, 0, 1]]
+        )
+        to_frame = turned.frame_from_view @ view  # from a ray before the view to a frame's pixel
+        turn = np.linalg.inv(camera) @ to_frame
+        turn /= np.cbrt(np.linalg.det(turn))
+        np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-9)  # a turn and nothing else
+        middle = to_frame @ [0, 0, 1]
+        np.testing.assert_allclose(
+            middle[:2] / middle[2], [crop.left + crop.side / 2, crop.top + crop.side / 2]
+        )
+    # The widest head fills its view; the other keeps its true angle.
+    assert view[0, 0] == pytest.approx(512 / max(820 / (1.3 * 1920), 500 / (1.3 * 1280)))
+
+
+def test_a_turned_view_shows_the_frame_where_its_homography_says() -> None:
+    y, x = np.mgrid[0:720, 0:1280] + 0.5
+    frame = np.stack([x / 5, y / 5, 0 * x], -1).astype(np.float32)
+    (view, _), _ = one_view([HeadCrop(700, 90, 500, 1280, 720)] * 2, 1.3, 128)
+    seen = view.image(frame, 128)
+    centres = np.stack(np.meshgrid(*[np.arange(128) + 0.5] * 2), -1)
+    assert isinstance(view, TurnedCrop)
+    there = np.concatenate([centres, np.ones((128, 128, 1))], -1) @ view.frame_from_view.T
+    expected = there[..., :2] / there[..., 2:] / 5
+    inside = view.inside(128)
+    assert 0.9 < inside.mean() <= 1
+    np.testing.assert_allclose(seen[..., :2][inside], expected[inside], atol=0.3)
 
 
 def test_poses_are_recovered_exactly_from_perfect_landmarks() -> None:
