@@ -40,7 +40,7 @@ def track(request: TrackRequest, emit: Callable[[Message], None]) -> dict[str, A
     """Footage to a tracked clip. Raises FootageError, TrackingError and Cancelled."""
     started = time.monotonic()
     settings = changed(TrackSettings(), request.settings)
-    bar = ProgressEvents(emit)
+    bar: Report = ProgressEvents(emit)
     sources: list[str | Path] = [request.source, *request.more_sources]
     if is_camera(request.source):
         film = Path(request.output).absolute().with_suffix(".mp4")
