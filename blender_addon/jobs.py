@@ -18,6 +18,7 @@ from ..engine.api.avatar_file import read_avatar
 from ..engine.api.errors import LikenessError
 from . import animation, avatar_object, character, environment, footage_report, importing, job_words
 from .bridge import Engine
+from .heads import chosen_path
 from .kept_clips import clips_folder
 from .preferences import EXTENSION, preferences
 
@@ -84,6 +85,7 @@ def create_avatar(context: bpy.types.Context) -> None:
         output=str(output),
         preview=_work.preview_path,
         clip=str(clips / footage.stem),
+        track={"head": chosen_path(context.scene)},
         method=settings.method,
         preset=settings.preset,
         device=preferences(context).device,
@@ -91,23 +93,24 @@ def create_avatar(context: bpy.types.Context) -> None:
 
 
 def track(context: bpy.types.Context, footage: Path, use: Callable[[str], None]) -> None:
-    """Start tracking a head in footage; `use` gets the clip's folder on the main thread.
-
-    It must look its objects up again: references may have died by then. Raises LikenessError.
-    """
+    """Start tracking a head in footage; `use` gets the clip's folder. Raises LikenessError."""
     if not footage.exists():
         raise LikenessError(f"There is no footage at {footage}.", "Choose it again.")
-    engine = _running_engine(context)
     clips = Path(bpy.app.tempdir) / "likeness"
     clips.mkdir(parents=True, exist_ok=True)
+    output = str(clips / f"{footage.stem} driving")
+    # Nobody sees the matte of a driving video.
+    run(context, "track", use, source=str(footage), output=output, settings={"fast_matte": True})
+
+
+def run(
+    context: bpy.types.Context, job: str, use: Callable[[str], None], **request: object
+) -> None:
+    """Start a job; `use` gets its result's path once references may have died. LikenessError."""
+    engine = _running_engine(context)
     _begin(context, "Starting the avatar engine")
     _work.use = use
-    _work.request = engine.send(
-        "track",
-        source=str(footage),
-        output=str(clips / f"{footage.stem} driving"),
-        settings={"fast_matte": True},  # nobody sees the matte of a driving video
-    )
+    _work.request = engine.send(job, **request)
 
 
 def set_up_engine(context: bpy.types.Context) -> None:

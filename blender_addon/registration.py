@@ -12,6 +12,7 @@ from ..operators import (
     capture,
     export,
     footage_report,
+    heads,
     import_avatar,
     pose,
     pose_library,
@@ -25,6 +26,7 @@ from ..panels import create as create_panel
 from ..panels import export as export_panel
 from ..panels import expression as expression_panel
 from ..panels import footage_report as footage_report_panel
+from ..panels import heads as heads_panel
 from ..panels import performance as performance_panel
 from ..panels import poses as poses_panel
 from ..panels import render as render_panel
@@ -40,6 +42,7 @@ from . import (
     viewport,
 )
 from . import footage_report as footage_properties
+from . import heads as head_properties
 
 _WITH_CLASSES = (
     properties,
@@ -60,6 +63,7 @@ _WITH_CLASSES = (
     retarget,
     render_operators,
     export,
+    heads,
     create_panel,
     footage_report_panel,
     avatars_panel,
@@ -68,6 +72,7 @@ _WITH_CLASSES = (
     poses_panel,
     performance_panel,
     export_panel,
+    heads_panel,
 )
 
 
@@ -85,6 +90,7 @@ def register() -> None:
             bpy.utils.register_class(cls)
     properties.register_properties()
     footage_properties.register_properties()
+    head_properties.register_properties()
     render_settings.register_properties()
     avatar_layer.register_handlers()
     native.register_handlers()
@@ -108,6 +114,7 @@ def unregister() -> None:
     jobs.close()
     avatar_object.forget()
     render_settings.unregister_properties()
+    head_properties.unregister_properties()
     footage_properties.unregister_properties()
     properties.unregister_properties()
     for module in reversed(_WITH_CLASSES):

@@ -33,6 +33,12 @@ def kit():
 
 
 @pytest.fixture(scope="module")
+def shapes(kit) -> dict[str, np.ndarray]:
+    """ICT's displacements by ARKit name."""
+    return _arkit(kit)
+
+
+@pytest.fixture(scope="module")
 def skin(kit) -> tuple[np.ndarray, np.ndarray]:
     """Vertices in metres and the faces of ICT's skin."""
     faces = _triangles(kit)[0]
@@ -102,10 +108,10 @@ def test_icts_face_and_skull_lie_near_our_surface(head, skin, placed):
     assert away(above[~front], placed, own).mean() <= 0.010
 
 
-def directions(head: HeadModel, kit, skin, draped, name: str) -> tuple[np.ndarray, ...]:
+def directions(head: HeadModel, shapes, skin, draped, name: str) -> tuple[np.ndarray, ...]:
     """ICT's and our displacements [468, 3] at the landmarks, and the skin's area there [468]."""
     corners = skin[1][draped.face]
-    theirs = np.einsum("nk,nkc->nc", draped.barycentric, _arkit(kit)[name][corners].astype(float))
+    theirs = np.einsum("nk,nkc->nc", draped.barycentric, shapes[name][corners].astype(float))
     ours = head.expression_deltas[head.expression_names.index(name), :468].astype(float)
     triangles = head.vertices[head.faces].astype(float)
     cross = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
@@ -116,11 +122,11 @@ def directions(head: HeadModel, kit, skin, draped, name: str) -> tuple[np.ndarra
 
 @pytest.mark.parametrize("name", [n for n in builtin_head().expression_names if n != "tongueOut"])
 def test_an_expression_moves_the_skin_as_icts_shape_of_the_same_meaning(
-    head, kit, skin, draped, name
+    head, shapes, skin, draped, name
 ):
     # One cosine between both displacement fields over ICT's displaced region, weighted by area:
     # it falls when the direction differs and also when the motion is in the wrong place.
-    theirs, ours, area = directions(head, kit, skin, draped, name)
+    theirs, ours, area = directions(head, shapes, skin, draped, name)
     length = np.linalg.norm(theirs, axis=1)
     region = length > MOVED * length.max()
     a, b, w = theirs[region], ours[region], area[region, None]
