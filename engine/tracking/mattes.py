@@ -9,6 +9,7 @@ import numpy as np
 from ..api.settings import TrackSettings
 from .background import background, evidence, plate_frames
 from .detectors import person_segmenter
+from .live_matte import quick_matte
 from .matting import Problem, mattes, matting_problem, steady
 from .video_matting import network_mattes
 
@@ -30,7 +31,8 @@ def matted(images: Images, faces: np.ndarray, settings: TrackSettings) -> Iterat
             return segment(np.ascontiguousarray(image))
 
         if settings.fast_matte:
-            yield from (mask_of(image) for image in images)
+            for image, face in zip(images, faces, strict=True):
+                yield quick_matte(mask_of(image), face)
             return
         chosen = [images[index] for index in plate_frames(len(images))]
         behind = background(chosen, (mask_of(image) for image in chosen))
