@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..api.head import HeadModel
 from ..api.requests import ReconstructRequest
 from ..api.settings import TrackSettings
 from ..footage import Footage, FootageFrame, camera_frames, footage_digest, open_footage
@@ -43,7 +44,6 @@ class LiveSource:
 
     def open(self) -> Stream:
         """The stream, from now on."""
-        from ..heads.builtin import builtin_head
         from ..stream import Replay
         from ..tracking.live_stream import LiveStream
 
@@ -52,7 +52,14 @@ class LiveSource:
             return Replay(self.footage, lambda: time.monotonic() - began)
         paced = isinstance(self.footage, Footage)
         frames = _frames(self.footage, self.settings)
-        return LiveStream(frames, self.length, self.settings, builtin_head(), paced)
+        return LiveStream(frames, self.length, self.settings, self._head(), paced)
+
+    def _head(self) -> HeadModel:
+        """Anyone's head, which tracking makes the person's."""
+        from ..heads.builtin import builtin_head
+        from ..heads.sources import read_any_head
+
+        return read_any_head(self.settings.head) if self.settings.head else builtin_head()
 
 
 def live_source(request: ReconstructRequest, settings: TrackSettings) -> LiveSource:

@@ -36,6 +36,8 @@ FITTED = 0.9
 HALFWAY = 0.5
 """Where the schedule waits for an end that nobody knows: as much may come as has been."""
 IDLE_SECONDS = 0.01
+UNUSED_TRACKING = ("matting", "shoulders", "camera", "retrack")
+"""Tracking settings that a stream has no time for, or no use."""
 TOLD_EVERY = 40
 """Images whose PSNR is told as one figure."""
 
@@ -47,15 +49,17 @@ def reconstruct_online(
     was learned so far; only before there is anything does it raise. Raises LikenessError."""
     settings = check_request(request)
     _refuse_what_cannot_be(request, settings)
-    with working_in(work_folder(request.output), restart=True) as work:
+    with working_in(work_folder(request.output)) as work:
         return _reconstruct(request, settings, work, emit)
 
 
 def _refuse_what_cannot_be(request: ReconstructRequest, settings: Any) -> None:
     if not isinstance(settings, RGBAvatarSettings):
         raise LikenessError(f"{request.method} does not learn on the fly.", "Choose rgbavatar.")
-    for name, given in (("clip", request.clip), ("more_sources", request.more_sources)):
-        if given:
+    given: dict[str, Any] = {"clip": request.clip, "more_sources": request.more_sources}
+    given |= {name: request.track.get(name) for name in UNUSED_TRACKING}
+    for name, value in given.items():
+        if value:
             raise LikenessError(f"A fit on the fly has no use for {name}.", "Leave it out.")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class LiveStream:
 
     def __init__(
         self,
-        frames: Iterable[FootageFrame],
+        frames: Iterator[FootageFrame],
         length: float,
         settings: TrackSettings,
         head: HeadModel,
@@ -143,7 +143,7 @@ class LiveStream:
         for thread in self._threads:
             thread.join()
 
-    def _guarded(self, work) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
         except BaseException as fault:  # noqa: BLE001 - told to who takes
@@ -156,19 +156,25 @@ class LiveStream:
 
     def _read(self) -> None:
         first: list[FootageFrame] = []
+        for frame in self._wanted():
+            self._seen += 1
+            first.append(frame)
+            if self._crop is not None or len(first) == LOOK_FRAMES:
+                self._send(first)
+        if first:
+            self._send(first)
+
+    def _wanted(self) -> Iterator[FootageFrame]:
+        """The source's frames, each when it is due, until they are wanted no more."""
         began = time.monotonic()
         for frame in self._frames:
             if self._paced:
                 self._unwanted.wait(max(0.0, began + frame.time - time.monotonic()))
             if self._unwanted.is_set():
                 break
-            self._seen += 1
-            first.append(frame)
-            if self._crop is None and len(first) < LOOK_FRAMES:
-                continue
-            self._send(first)
-        if first:
-            self._send(first)
+            yield frame
+        if isinstance(self._frames, Generator):
+            self._frames.close()  # ends ffmpeg, or lets go of the camera, at once
 
     def _send(self, frames: list[FootageFrame]) -> None:
         """Cut the newest frames to the head and hand them on; the list is emptied."""
