@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from ..api.errors import HeadError
 from ..api.head_library import HeadCard
-from .library import add_head, digest
+from .checksum import digest
+from .library import add_head
 from .sources import SOURCES, Source
 
 MAX_BYTES = 2 << 30

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
 
 from ..api.errors import HeadError
 from ..api.head import HeadModel
-from ..api.head_library import HeadCard, heads_folder, read_card, write_card
+from ..api.head_library import HeadCard, heads_folder, write_card
 from .builtin import builtin_head
+from .checksum import digest
 from .head_file import write_head
 from .sources import read_any_head, source_of
 
@@ -49,25 +49,6 @@ def add_head(path: str | Path, folder: Path | None = None) -> HeadCard:
             "Choose a folder that you may write to with LIKENESS_HEADS.",
         ) from error
     return replace(card, path=str(target))
-
-
-def check_added(path: str | Path) -> None:
-    """Raises HeadError when a head of the user's folder is no longer the file that was added."""
-    card = read_card(Path(path))
-    if card is not None and card.sha256 and card.sha256 != digest(Path(path)):
-        raise HeadError(
-            f"{Path(path).name} is not the file that was added: its checksum differs.",
-            "Add the head again.",
-        )
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file. Raises OSError."""
-    result = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            result.update(block)
-    return result.hexdigest()
 
 
 def _card(head: HeadModel, source: str, size: int, sha256: str) -> HeadCard:

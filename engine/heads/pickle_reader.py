@@ -11,7 +11,7 @@ import pickletools
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..api.errors import HeadError
 
@@ -90,7 +90,8 @@ class PickleMachine:
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
 
-    def run(self, data: bytes) -> Any:
+    def run(self, data: bytes | BinaryIO) -> Any:
+        """What one pickle describes; of a stream, the one that begins at its place."""
         for step, (code, argument, _) in enumerate(pickletools.genops(data)):
             if step >= MAX_STEPS:
                 raise Refused(f"it has more than {MAX_STEPS} steps")

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..api.errors import HeadError
 from ..api.head import HeadModel
 from .array_archive import archive_keys
+from .checksum import check_added
 from .flame import read_flame
 from .gnm import read_gnm
 from .head_file import read_head
@@ -87,7 +88,10 @@ def source_of(path: Path) -> str:
 def read_any_head(path: str | Path) -> HeadModel:
     """The head at `path`, whatever its source. Raises HeadError."""
     path = Path(path)
-    read = SOURCES[source_of(path)].read
+    source = source_of(path)
+    if source == "likeness":
+        check_added(path)
+    read = SOURCES[source].read
     if read is None:
         raise HeadError(f"{path} cannot be read as a head.", HINT)
     if path.is_dir() and not is_ict_folder(path):
