@@ -48,6 +48,11 @@ def plain_pickle(folder: Path) -> None:
     (folder / "checkpoint" / "00000.frame").write_bytes(pickle.dumps(Evil()))
 
 
+def evil_old_frame(folder: Path) -> None:
+    path = folder / "checkpoint" / "00001.frame"
+    torch.save({"flame": Evil()}, path, _use_new_zipfile_serialization=False)
+
+
 def empty_frame(folder: Path) -> None:
     (folder / "checkpoint" / "00000.frame").write_bytes(b"")
 
@@ -79,7 +84,8 @@ def no_rotation(folder: Path) -> None:
 
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a frame that runs a command": (evil_frame, "refused: it asks for .*system"),
-    "an ordinary pickle": (plain_pickle, "not readable"),
+    "an old frame that runs a command": (evil_old_frame, "refused: it asks for .*system"),
+    "an ordinary pickle": (plain_pickle, "refused: it asks for .*system"),
     "an empty frame": (empty_frame, "not readable"),
     "a frame cut short": (cut_frame, "not readable"),
     "a zip bomb": (bomb, "unpacks to 70 MiB"),
@@ -210,14 +216,15 @@ def test_a_camera_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) 
         import_set(tmp_path / "set", tmp_path / "clip", head="flame2023.pkl", camera="9")
 
 
-def test_tensors_are_read_as_torch_reads_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("zipped", [True, False])
+def test_tensors_are_read_as_torch_reads_them(zipped: bool, tmp_path: Path) -> None:
     content = {
         "whole": torch.arange(12.0).reshape(3, 4),
         "turned": torch.arange(12, dtype=torch.int16).reshape(3, 4).T[1:],
         "array": np.arange(5, dtype=np.float64),
         "text": "anna",
     }
-    torch.save(content, tmp_path / "some.pt")
+    torch.save(content, tmp_path / "some.pt", _use_new_zipfile_serialization=zipped)
     found = read_torch_file(tmp_path / "some.pt")
     for key in ("whole", "turned", "array"):
         np.testing.assert_array_equal(found[key], np.asarray(content[key]))
