@@ -80,7 +80,7 @@ def done(clip: TrackedClip, tmp_path_factory: pytest.TempPathFactory) -> Run:
     def look(event: Message) -> None:
         if event["event"] == "preview":  # whole at the moment it is told of
             previews.append(read_avatar(event["path"]).count)
-        else:
+        elif event["event"] == "progress":
             progress.append(event)
 
     more = {"test_frames": "6", "consent": "by letter", "preview": str(folder / "now.likeness")}
@@ -165,7 +165,9 @@ def tracked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Tracking replaced by the ellipsoid: the folders it was asked to write."""
     asked: list[Path] = []
 
-    def track_clip(sources: list[Path], output: Path, settings: TrackSettings, report: Any) -> TrackedClip:
+    def track_clip(
+        sources: list[Path], output: Path, settings: TrackSettings, report: Any
+    ) -> TrackedClip:
         asked.append(Path(output))
         shutil.rmtree(output, ignore_errors=True)
         return write_ellipsoid(Path(output), asdict(settings), footage_digest(sources[0]))
