@@ -66,7 +66,7 @@ def synchronise(scene: bpy.types.Scene) -> None:
 
 
 def renderable_avatars(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
-    """Avatars of the scene that no collection hides from renders."""
+    """Avatars of the scene, and what instances some, that no collection hides from renders."""
     for view_layer in scene.view_layers:
         if view_layer.use:
             yield from _visible_avatars(view_layer.layer_collection)
@@ -75,9 +75,16 @@ def renderable_avatars(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
 def _visible_avatars(branch: bpy.types.LayerCollection) -> Iterator[bpy.types.Object]:
     if branch.exclude or branch.collection.hide_render:
         return
-    yield from (obj for obj in branch.collection.objects if avatar_object.is_avatar(obj))
+    yield from filter(_shows_avatars, branch.collection.objects)
     for child in branch.children:
         yield from _visible_avatars(child)
+
+
+def _shows_avatars(obj: bpy.types.Object) -> bool:
+    collection = obj.instance_collection if obj.instance_type == "COLLECTION" else None
+    return avatar_object.is_avatar(obj) or (
+        collection is not None and any(map(avatar_object.is_avatar, collection.all_objects))
+    )
 
 
 def _cameras(scene: bpy.types.Scene) -> set[bpy.types.Object]:

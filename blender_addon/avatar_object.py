@@ -34,6 +34,14 @@ class Appearance(NamedTuple):
     matrix: np.ndarray  # [4, 4] from the proxy head's space to the world
 
 
+class Drawn(NamedTuple):
+    """An avatar in one place in Blender's world."""
+
+    gaussians: GaussianArrays
+    radius: float  # metres, of the head
+    footprint: float  # m^2, variance on the head of the blur that training added on the screen
+
+
 class _Posed(NamedTuple):
     """What is kept of an evaluation."""
 
@@ -179,13 +187,27 @@ def evaluate(
     return kept.gaussians
 
 
-def footprint(obj: bpy.types.Object) -> float:
-    """Variance (m^2, Blender's world) on the head of the blur that training added on the screen."""
-    return footprint_on_head(read(obj)) * volume_scale(np.array(obj.matrix_world)) ** 2
+def drawn(one: Appearance, depsgraph: bpy.types.Depsgraph, level: int) -> Drawn:
+    """An avatar in one of its places as the depsgraph poses it. Raises as `pose` does."""
+    avatar = read(one.avatar)
+    count = count_of_level(avatar, level)
+    posed = pose(one.avatar, depsgraph, count)
+    prefix = GaussianArrays(*(part[:count] for part in posed))
+    size = max(volume_scale(one.matrix), 1e-6)
+    return Drawn(
+        carry_along(prefix, one.matrix),
+        radius(avatar) * size,
+        footprint_on_head(avatar) * size**2,
+    )
+
+
+def radius(avatar: BakedAvatar) -> float:
+    """Half the largest extent (metres) of the neutral head."""
+    return max(float(np.ptp(avatar.head.vertices, axis=0).max()) / 2, 1e-6)
 
 
 def footprint_on_head(avatar: BakedAvatar) -> float:
-    """The same in the head's own space."""
+    """Variance (m^2, the head's space) of the blur that training added on the screen."""
     return TRAINING_BLUR / trained_resolution(avatar) ** 2
 
 

@@ -114,26 +114,24 @@ class LikenessAvatarsGPU(_AvatarEngine, bpy.types.RenderEngine):
 
 
 def gather(depsgraph: bpy.types.Depsgraph, settings: LikenessRenderSettings) -> Avatars:
-    """The avatars that the depsgraph shows, as one set. Raises LikenessError as `evaluate` does."""
+    """The avatars that the depsgraph shows, instances too, as one set.
+
+    Raises LikenessError as `avatar_object.pose` does.
+    """
     shown = [
-        obj
-        for obj in depsgraph.objects
-        if avatar_object.is_avatar(obj)
-        and not obj.hide_render
-        and not avatar_object.shows_natively(obj)
+        one
+        for one in avatar_object.appearances(depsgraph)
+        if not any(obj.evaluated_get(depsgraph).hide_render for obj in (one.avatar, one.shower))
     ]
-    parts = [avatar_object.evaluate(obj, depsgraph, settings.level) for obj in shown]
+    drawn = [avatar_object.drawn(one, depsgraph, settings.level) for one in shown]
+    parts = [one.gaussians for one in drawn]
     if not parts:
         parts = [GaussianArrays(*(np.zeros((0, *tail)) for tail in ((3,), (4,), (3,), (), (3,))))]
     return Avatars(
         gaussians=GaussianArrays(*map(np.concatenate, zip(*parts, strict=True))),
-        sharpness=settings.depth_sharpness / min(map(_radius, shown), default=1.0),
-        footprint=min(map(avatar_object.footprint, shown), default=0.0),
+        sharpness=settings.depth_sharpness / min((one.radius for one in drawn), default=1.0),
+        footprint=min((one.footprint for one in drawn), default=0.0),
     )
-
-
-def _radius(obj: bpy.types.Object) -> float:
-    return max(*obj.dimensions, 1e-3) / 2
 
 
 def camera_view(

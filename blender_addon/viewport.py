@@ -197,8 +197,8 @@ def draw_one(
     avatar = avatar_object.read(obj)
     target = _target(view.width, view.height)
     restore = _remember_state()
-    radius = float(np.ptp(avatar.head.vertices, axis=0).max()) / 2
-    sharpness = DEPTH_SHARPNESS / (radius * volume_scale(view.view_matrix))
+    size = avatar_object.radius(avatar) * volume_scale(view.view_matrix)
+    sharpness = DEPTH_SHARPNESS / max(size, 1e-6)
     footprint = avatar_object.footprint_on_head(avatar)
     front = splat_shader.draw_splats(splats, view, target, sharpness, footprint, count=count)
     shader, quad = _resolver()

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
-from likeness.blender_addon import avatar_object
+from likeness.blender_addon import avatar_object, payload
 from likeness.engine.api.baked import GaussianArrays
 from mathutils import Vector
 
@@ -43,18 +43,18 @@ def is_avatar(obj: bpy.types.Object) -> bool:
     return MARK in obj
 
 
-def evaluate(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, *_: object) -> GaussianArrays:
-    """The ball where the depsgraph has the object."""
-    matrix = np.array(obj.evaluated_get(depsgraph).matrix_world)
+def drawn(one: avatar_object.Appearance, *_: object) -> avatar_object.Drawn:
+    """The ball where it appears."""
     gaussians = ball()
-    return gaussians._replace(means=gaussians.means @ matrix[:3, :3].T + matrix[:3, 3])
+    means = gaussians.means @ one.matrix[:3, :3].T + one.matrix[:3, 3]
+    return avatar_object.Drawn(gaussians._replace(means=means), RADIUS, 0.0)
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let objects with the mark be avatars."""
     monkeypatch.setattr(avatar_object, "is_avatar", is_avatar)
-    monkeypatch.setattr(avatar_object, "evaluate", evaluate)
-    monkeypatch.setattr(avatar_object, "footprint", lambda obj: 0.0)
+    monkeypatch.setattr(avatar_object, "drawn", drawn)
+    monkeypatch.setattr(payload, "is_in_file", lambda: True)
 
 
 def build(engine: str = "CYCLES", view_transform: str = "Standard") -> bpy.types.Scene:

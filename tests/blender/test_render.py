@@ -70,7 +70,8 @@ def test_soft_edges_blend_with_what_is_behind_as_the_screen_shows_it(
 ):
     """As in training: color * alpha + background * (1 - alpha) in display-referred numbers."""
     thin = stage.ball()._replace(opacities=np.full(4000, 0.05))
-    monkeypatch.setattr(avatar_object, "evaluate", lambda *_: thin)
+    there = avatar_object.Drawn(thin, stage.RADIUS, 0.0)
+    monkeypatch.setattr(avatar_object, "drawn", lambda *_: there)
     scene = stage.build(view_transform=view_transform)
     behind = bpy.data.objects["Behind"]
     behind.location, behind.scale = (0, 0.5, 0), (5, 1, 5)

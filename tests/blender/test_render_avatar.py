@@ -40,7 +40,7 @@ def promised(avatar, index: int) -> np.ndarray:
     window[2, 2] = window[3, 2] = -1
     view = cpu_splats.View(FLIP_CAMERA @ performance.viewmat, window, width, height)
     pose = avatar.pose(performance.params[index])
-    footprint = avatar_object.footprint(bpy.data.objects[avatar.name])
+    footprint = avatar_object.footprint_on_head(avatar)
     return cpu_splats.rasterize(pose, view, 50.0, footprint).color
 
 
@@ -81,3 +81,23 @@ def test_a_modifier_that_breaks_the_proxy_stops_the_avatar_not_the_render(avatar
     bpy.data.objects[avatar.name].modifiers.new("Subdivision", "SUBSURF")
     seen = stage.shoot(scene, tmp_path)
     assert not seen[..., :3].any()
+
+
+def test_an_instance_is_rendered_beside_its_avatar(avatar, scene, tmp_path):
+    scene.render.film_transparent = True
+    proxy = bpy.data.objects[avatar.name]
+    alone = stage.shoot(scene, tmp_path)[..., 3] > 0.9
+    crowd = bpy.data.collections.new("Crowd")
+    crowd.objects.link(proxy)
+    empty = bpy.data.objects.new("Instance", None)
+    empty.instance_type, empty.instance_collection = "COLLECTION", crowd
+    empty.location.x = 0.08
+    scene.collection.objects.link(empty)
+    both = stage.shoot(scene, tmp_path)[..., 3] > 0.9
+    pixels = round(avatar.performance.K[0, 0] * 0.08 / 0.7)
+    moved = np.zeros_like(alone)
+    moved[:, pixels:] = alone[:, :-pixels]
+    assert np.mean(both[moved & ~alone]) > 0.8
+    empty.hide_render = True
+    again = stage.shoot(scene, tmp_path)[..., 3] > 0.9
+    assert np.mean(again != alone) < 0.001
