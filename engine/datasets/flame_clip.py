@@ -65,10 +65,10 @@ def import_clip(
     if settings.max_frames:
         track = track.first(settings.max_frames)
     file = open_flame(model)
-    report("reading", 0.5)
     person = flame_person(file.arrays, track, model)
-    head, params = flame_motion(file, person, track, FOLDER_FPS)
-    report("reading", 1.0)
+    head, params = flame_motion(
+        file, person, track, FOLDER_FPS, lambda share: report("reading", 0.5 + share / 2)
+    )
     points = camera_points(head, params)
     square = square_of(image_size(track.images[0]), project(points, track.K))
     size = min(settings.size, square.side)

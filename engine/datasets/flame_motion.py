@@ -7,6 +7,7 @@ named trackedNN, which make the head's vertices those of FLAME itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -38,8 +39,17 @@ class Motion(NamedTuple):
     params: HeadParams  # [T]
 
 
-def flame_motion(file: FlameFile, person: FlamePerson, track: FlameTrack, fps: float) -> Motion:
-    """Head and parameters of a tracked person. Raises HeadError when FLAME and track disagree."""
+def flame_motion(
+    file: FlameFile,
+    person: FlamePerson,
+    track: FlameTrack,
+    fps: float,
+    advance: Callable[[float], None],
+) -> Motion:
+    """Head and parameters of a tracked person. Raises HeadError when FLAME and track disagree.
+
+    `advance` is called with 0..1 and may raise Cancelled.
+    """
     template = complete_head(file.raw)
     origin = file.raw.vertices[0] - template.vertices[0]
     offset = file.carried(person.neutral - file.arrays["v_template"])
@@ -50,12 +60,11 @@ def flame_motion(file: FlameFile, person: FlamePerson, track: FlameTrack, fps: f
         identity_names=(),
         identity_deltas=np.zeros((0, len(offset), 3), np.float32),
     )
-    moved = np.stack(
-        [
-            file.carried(person.unposed(person.posed(track, t), track, t) - person.neutral)
-            for t in range(len(track))
-        ]
-    )
+    moved = np.empty((len(track), *head.vertices.shape), np.float32)
+    for t in range(len(track)):
+        shaped = person.unposed(person.posed(track, t), track, t)
+        moved[t] = file.carried(shaped - person.neutral)
+        advance((t + 1) / len(track))
     if not np.isfinite(moved).all():
         raise HeadError("The tracked poses tear this FLAME head apart.", "Is it the right model?")
     sliders = look_coefficients(_eye_angles(track), head.expression_names)

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from engine.api.errors import LikenessError
+from engine.api.errors import Cancelled, LikenessError
 from engine.api.settings import TrackSettings
 from engine.clip import TrackedClip
 from engine.datasets import flame_clip
 from engine.datasets.layouts import layout_of
+from engine.heads.builtin_shapes import EXPRESSIONS
 from engine.heads.flame import open_flame
 from engine.jobs.tracking import track_clip
 from engine.tracking.pose import project
@@ -113,16 +114,10 @@ def test_each_frame_has_its_own_picture_and_matte(each: Imported) -> None:
 
 def test_sliders_have_their_usual_names_and_range(each: Imported) -> None:
     names, expression = each.clip.head.expression_names, each.clip.params.expression
-    assert names[:52] == flame_clip_names()
+    assert names[:52] == EXPRESSIONS
     assert expression[:, :52].min() >= 0
     assert np.abs(expression).max() <= 1
     assert np.ptp(expression[:, :52], axis=0).max() > 0.05
-
-
-def flame_clip_names() -> tuple[str, ...]:
-    from engine.heads.builtin import builtin_head
-
-    return builtin_head().expression_names
 
 
 def test_the_neck_does_the_turning_where_the_tracker_had_none(each: Imported) -> None:
@@ -161,3 +156,22 @@ def test_a_folder_of_footage_is_no_data_set(tmp_path: Path) -> None:
     assert layout_of(tmp_path / "set" / "images") is None
     assert layout_of(tmp_path) is None
     assert layout_of(tmp_path / "nowhere") is None
+
+
+def test_an_import_can_be_cancelled_and_leaves_nothing(
+    tmp_path: Path, models: dict[str, Path]
+) -> None:
+    rgbavatar_folder(tmp_path / "set")
+    stages: list[str] = []
+
+    def stop(stage: str, share: float) -> None:
+        stages.append(stage)
+        if "pictures" in stage:
+            raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        track_clip(
+            [tmp_path / "set"], tmp_path / "clip", TrackSettings(head=str(models["2020"])), stop
+        )
+    assert len(stages) > FRAMES
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
