@@ -7,6 +7,7 @@ network learns which code gives which weights. The price is measured by `bake`, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ LEFT_OVER = 0.05
 """Share of each part's weighted variance that its blendshapes may leave out."""
 SAMPLES, DRAFT_SAMPLES = 200, 24
 """Codes of the footage that are sampled."""
+MOST_NUMBERS = 4_000_000
+"""Samples times Gaussians: fewer codes for many Gaussians, to bound the memory."""
 LEAST_RANGE = 0.05
 """Numbers of the code that vary less in the footage are no sliders worth an extreme."""
 BATCH = 4
@@ -99,7 +102,8 @@ def decompose(
     """The residuals of an avatar for codes [T, C] like those of the footage. `importance` [N] says
     how much each Gaussian shows. A draft is quick and coarse, for previews."""
     seen = codes.cpu().numpy()
-    samples = sample_codes(seen, DRAFT_SAMPLES if draft else SAMPLES, extremes=not draft)
+    most_samples = max(DRAFT_SAMPLES, min(SAMPLES, MOST_NUMBERS // len(avatar.binding.face)))
+    samples = sample_codes(seen, DRAFT_SAMPLES if draft else most_samples, extremes=not draft)
     centre = torch.from_numpy(seen.mean(0, keepdims=True)).to(avatar.device)
     base = avatar.local(centre)[0]
     weight = _column_weights(base, importance)
@@ -135,19 +139,20 @@ def sample_codes(seen: np.ndarray, count: int, extremes: bool) -> Tensor:
     return torch.from_numpy(np.concatenate(rows).astype(np.float32))
 
 
-def _residuals(avatar: Avatar, samples: Tensor, centre: Tensor) -> list[tuple[np.ndarray, Tensor]]:
+def _residuals(
+    avatar: Avatar, samples: Tensor, centre: Tensor
+) -> Iterator[tuple[np.ndarray, Tensor]]:
     """For each part the code numbers that drive it [C] and the change [S, N, 14] that they make of
-    the Gaussians; the last part is what the others do not explain, driven by everything."""
-    everything = np.ones(samples.shape[1], bool)
+    the Gaussians; the last part is what the others do not explain, driven by everything. One at a
+    time: each is hundreds of megabytes."""
     driven = face_parts(avatar.head, avatar.binding, 0).driven_by
     rest = _local(avatar, samples) - avatar.local(centre)
-    found = []
     for seen in (row for row in driven if not row.all()):
         alone = torch.where(torch.from_numpy(seen).to(samples.device), samples, centre)
         residual = _local(avatar, alone) - avatar.local(centre)
         rest -= residual
-        found.append((seen, residual))
-    return [*found, (everything, rest)]
+        yield seen, residual
+    yield np.ones(samples.shape[1], bool), rest
 
 
 def _local(avatar: Avatar, codes: Tensor) -> Tensor:
