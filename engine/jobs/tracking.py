@@ -12,7 +12,6 @@ from ..api.messages import Message
 from ..api.requests import TrackRequest, changed
 from ..api.settings import SHOULDERS, TrackSettings
 from ..progress import ProgressEvents, Report, span
-from ..recording import is_camera, record
 
 if TYPE_CHECKING:
     from ..clip import TrackedClip
@@ -42,6 +41,8 @@ def track(request: TrackRequest, emit: Callable[[Message], None]) -> dict[str, A
     settings = changed(TrackSettings(), request.settings)
     bar: Report = ProgressEvents(emit)
     sources: list[str | Path] = [request.source, *request.more_sources]
+    from ..recording import is_camera, record
+
     if is_camera(request.source):
         film = Path(request.output).absolute().with_suffix(".mp4")
         sources[0] = record(
