@@ -28,6 +28,11 @@ SEEN = 0.1
 """Sum of blend weights over the samples from which a Gaussian counts as seen (the code's 0.1)."""
 HARDLY = 2.0
 """The same sum, at 256 x 256, at which a fitted colour is as good as that of its surroundings."""
+SLANTED = 1.0
+"""Sum of blend weights times squared cosines, at 256 x 256, at which a colour seen at a slant is as
+good as that of its surroundings: along a silhouette it is mixed with what lies behind."""
+TRUSTED = 0.8
+"""Share of its own colour from which a Gaussian lends it to others."""
 FEW = 50
 """Fewer seen Gaussians of a region than this say less about its colour than its tint does."""
 BATCH = 4
@@ -44,12 +49,13 @@ class Shown(NamedTuple):
     total: Tensor  # [N] of the weight
     matte: Tensor  # [N] of weight x matte
     colour: Tensor  # [N, 3] of weight x matte x pixel
+    facing: Tensor  # [N] of weight x squared cosine between surface normal and line of sight
 
 
 def shown(avatar: FittedAvatar, frames: FrameSlots, tick: Tick = silent) -> Shown:
     """What frames spread over the clip show of the base Gaussians, at half size."""
     none = torch.zeros_like(avatar.opacities)
-    sums = Shown(none, none.clone(), torch.zeros_like(avatar.colors))
+    sums = Shown(none, none.clone(), torch.zeros_like(avatar.colors), none.clone())
     chunks = _sampled(frames, SAMPLES)
     for number, chunk in enumerate(chunks, 1):
         with torch.no_grad():
@@ -61,21 +67,36 @@ def shown(avatar: FittedAvatar, frames: FrameSlots, tick: Tick = silent) -> Show
         sums.total.add_(weight.sum(0))
         sums.matte.add_(matte[..., 0].sum(0))
         sums.colour.add_(colour.sum(0))
+        sums.facing.add_((weight * _facing(avatar, frames.vertices[chunk])).sum(0))
         tick(number / len(chunks))
     return sums
+
+
+def _facing(avatar: FittedAvatar, vertices: Tensor) -> Tensor:
+    """Squared cosines [B, N] between the surface and the line of sight, 0 where it turns away. The
+    camera stands at the world's origin."""
+    frame, _, origin = avatar.surface.frames(vertices)
+    sight = torch.nn.functional.normalize(origin, dim=-1)
+    return -(frame[..., 2] * sight).sum(-1).clamp_max(0).abs().square()
 
 
 @torch.no_grad()
 def start_colours(
     avatar: FittedAvatar, frames: FrameSlots, priors: RegionPriors, tick: Tick = silent
-) -> None:
-    """Sets the base colours, and opacities by how often a Gaussian falls inside the matte."""
+) -> Tensor:
+    """Sets the base colours, and opacities by how often a Gaussian falls inside the matte. Returns
+    how much of each colour is guessed, [N] 0..1, where a round part of the head turns away."""
     sums = shown(avatar, frames, tick)
     share = (sums.matte / sums.total.clamp_min(1e-6)).clamp(0.05, 0.95)
     avatar.colors.copy_(sums.colour / sums.matte.clamp_min(1e-6)[:, None])
     avatar.opacities.copy_(torch.where(sums.total > SEEN, share, 0.5).logit())
     distance = _borrow(avatar, (sums.matte > SEEN).cpu().numpy(), priors)
     avatar.opacities[torch.from_numpy(distance > FAR).to(avatar.device)] = HIDDEN_LOGIT
+    rounded = torch.from_numpy(priors.round).to(avatar.device)
+    doubt = SLANTED * (frames.height / 2 / 256) ** 2
+    trust = torch.where(rounded, sums.facing / (sums.facing + doubt), 1.0)
+    _draw_to_surroundings(avatar, trust, trust > TRUSTED, priors)
+    return 1 - trust
 
 
 @torch.no_grad()
@@ -90,11 +111,18 @@ def finish_unseen(
     for number, chunk in enumerate(chunks, 1):
         total += _covered(avatar, frames, chunk)
         tick(number / len(chunks))
-    own = avatar.colors.clone()
     doubt = HARDLY * area**2
-    _borrow(avatar, (total > 5 * doubt).cpu().numpy(), priors)
-    trust = (total / (total + doubt))[:, None]
-    avatar.colors.copy_(avatar.colors + trust * (own - avatar.colors))
+    _draw_to_surroundings(avatar, total / (total + doubt), total > 5 * doubt, priors)
+
+
+def _draw_to_surroundings(
+    avatar: FittedAvatar, trust: Tensor, lends: Tensor, priors: RegionPriors
+) -> None:
+    """Leaves each Gaussian the share `trust` [N] of its colour; the rest comes from those nearby
+    that lend theirs, `lends` [N] bool."""
+    own = avatar.colors.clone()
+    _borrow(avatar, lends.cpu().numpy(), priors)
+    avatar.colors.copy_(avatar.colors + trust[:, None] * (own - avatar.colors))
 
 
 @torch.no_grad()

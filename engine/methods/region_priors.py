@@ -26,6 +26,12 @@ KINDS = ("scalp", "shoulders", *TINTS)
 """Regions whose colour tells nothing of other regions; all the rest is skin."""
 
 
+SOLID = ("skin", "ears", "neck")
+"""Regions that let nothing through."""
+ROUND = ("scalp", "ears", "neck", "shoulders")
+"""Regions that turn away from every camera before them: what is seen there is seen at a slant."""
+
+
 @dataclass(frozen=True)
 class RegionPriors:
     """Per Gaussian."""
@@ -33,6 +39,8 @@ class RegionPriors:
     offset_limit: np.ndarray  # [N] metres
     tint: np.ndarray  # [N, 3], NaN where the surroundings tell the colour better
     kind: np.ndarray  # [N] int: colours are only borrowed from the same kind
+    solid: np.ndarray  # [N] float32: 1 in SOLID, else 0
+    round: np.ndarray  # [N] bool: in ROUND
 
 
 def region_priors(head: HeadModel, binding: Binding) -> RegionPriors:
@@ -41,5 +49,9 @@ def region_priors(head: HeadModel, binding: Binding) -> RegionPriors:
     limits = np.array([OFFSET_LIMITS.get(name, FREE) for name in names], np.float32)
     tints = np.array([TINTS.get(name, (np.nan,) * 3) for name in names], np.float32)
     kinds = np.array([KINDS.index(name) if name in KINDS else -1 for name in names])
+    solid = np.array([name in SOLID for name in names], np.float32)
+    rounded = np.array([name in ROUND for name in names])
     region = head.face_regions[binding.face]
-    return RegionPriors(limits[region], tints[region], kinds[region])
+    return RegionPriors(
+        limits[region], tints[region], kinds[region], solid[region], rounded[region]
+    )

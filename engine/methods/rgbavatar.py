@@ -22,7 +22,7 @@ from ..binding import texel_spacing, uniform_uv_binding
 from ..clip import TrackedClip
 from ..device import torch_device
 from ..face_parts import FaceParts, face_parts
-from ..losses import composite, l1_gradient, limit_shapes, offset_penalty
+from ..losses import composite, l1_gradient, limit_shapes
 from ..networks import CodeStatistics, GroupedWeights
 from ..progress import Report, one_stage, span, unheard
 from ..rasterize import rasterize
@@ -36,6 +36,7 @@ from .pace import Pace
 from .photometric import put_params
 from .progress import LEARNED, STARTED, Progress, Tally
 from .region_priors import RegionPriors, region_priors
+from .surface_rules import SurfaceRules, surface_rules
 from .training_frames import FrameQueue, FrameSlots, TrainingFrames
 
 START_SIZE = 0.7
@@ -45,7 +46,7 @@ LONGEST = 4.0
 NEEDLE = 5.0
 """Longest axis over the middle one."""
 LIMIT_EVERY = 10
-OFFSET_WEIGHT, RESIDUAL_WEIGHT = 0.1, 0.02
+RESIDUAL_WEIGHT = 0.02
 OUTSIDE_WEIGHT = 0.01
 """Pulls weights back into -1..1, where their gradient lives."""
 CODE_NOISE = 0.02
@@ -62,7 +63,7 @@ class Fit:
     corrections: FrameCorrections
     longest: Tensor  # [N] log metres
     priors: RegionPriors
-    offset_limit: Tensor  # [N] metres
+    rules: SurfaceRules
     detail: np.ndarray  # [N] bool, Gaussians where the loss counts more: the eyes and the mouth
     details: Tensor  # [T, h, w] uint8, 255 where a pixel is of them
     generator: torch.Generator
@@ -128,7 +129,8 @@ def start_fit(
     )
     avatar = BlendshapeAvatar(head, binding, parts, weights, START_SIZE * spacing)
     avatar.to(device)
-    start_colours(avatar, frames, priors, one_stage(report, "first colours", 0.0, 0.5))
+    first = one_stage(report, "first colours", 0.0, 0.5)
+    guessed = start_colours(avatar, frames, priors, first)
     drawn = one_stage(report, "finding eyes and mouth", 0.5)
     detail = _detail(parts)
     return Fit(
@@ -138,7 +140,7 @@ def start_fit(
         corrections=FrameCorrections(head, len(frames.codes)).to(device),
         longest=torch.from_numpy(np.log(LONGEST * spacing)).to(device),
         priors=priors,
-        offset_limit=torch.from_numpy(priors.offset_limit).to(device),
+        rules=surface_rules(avatar, frames, priors, guessed),
         detail=detail,
         details=detail_maps(avatar, frames, detail, tick=drawn),
         generator=generator,
@@ -199,9 +201,6 @@ def train_step(
 
 
 def _rules(fit: Fit) -> Tensor:
-    """Costs that need neither image nor frame: offsets and residuals."""
-    avatar = fit.avatar
-    return (
-        OFFSET_WEIGHT * offset_penalty(avatar.means, fit.offset_limit)
-        + RESIDUAL_WEIGHT * avatar.residual_penalty()
-    )
+    """Costs that need neither image nor frame."""
+    residual = RESIDUAL_WEIGHT * fit.avatar.residual_penalty()
+    return fit.rules.cost(fit.avatar) + residual

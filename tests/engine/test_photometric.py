@@ -35,10 +35,10 @@ def avatar(clip):
 
 
 def disturbed(params: HeadParams) -> HeadParams:
-    """A degree and two millimetres off at the last frames."""
+    """Three degrees and eight millimetres off at the last frames: two pixels."""
     rotation, translation = np.array(params.rotation), np.array(params.translation)
-    rotation[LAST] += np.float32([0.0, 0.018, 0.0])
-    translation[LAST] += np.float32([0.002, -0.001, 0.0])
+    rotation[LAST] += np.float32([0.0, 0.05, 0.0])
+    translation[LAST] += np.float32([0.008, -0.004, 0.0])
     return replace(params, rotation=rotation, translation=translation)
 
 
@@ -56,8 +56,8 @@ def test_disturbed_poses_are_found_again(clip, avatar, monkeypatch):
     monkeypatch.setattr(moved, "frame", clip.frame)  # the pictures stay as they are
     monkeypatch.setattr(moved, "params", off)
     found = track_by_avatar(avatar, moved, LAST)
-    assert truth > 2
-    assert shift(clip, found) < 0.4 * truth
+    assert truth > 6
+    assert shift(clip, found) < 0.25 * truth
     np.testing.assert_array_equal(found.rotation[:34], off.rotation[:34])
 
 
