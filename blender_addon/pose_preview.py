@@ -23,7 +23,7 @@ def draw(action: bpy.types.Action, proxy: bpy.types.Object, wanted: PoseData) ->
     """Give the Action a picture of the avatar in the pose."""
     avatar = read(proxy)
     params = _params(avatar, find_rig(proxy), wanted)
-    gaussians = avatar.pose(params, avatar.levels[-1])
+    gaussians = avatar.pose(params)  # all of them: coarser levels show gaps this close
     layer = cpu_splats.rasterize(gaussians, _view(avatar), _SHARPNESS)
     picture = np.ones((SIZE, SIZE, 4), np.float32)
     color, alpha = layer.color[..., :3], layer.color[..., 3:]

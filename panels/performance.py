@@ -31,9 +31,9 @@ class LIKENESS_PT_performance(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         column = layout.column(align=True)
+        column.operator(LIKENESS_OT_apply_performance.bl_idname, icon="ACTION").part = "ALL"
         row = column.row(align=True)
-        row.operator(LIKENESS_OT_apply_performance.bl_idname, icon="ACTION").part = "ALL"
-        for part, text in (("FACE", "Face"), ("HEAD", "Head")):
+        for part, text in (("FACE", "Face Only"), ("HEAD", "Head Only")):
             row.operator(LIKENESS_OT_apply_performance.bl_idname, text=text).part = part
         column.operator(LIKENESS_OT_layer_performance.bl_idname, icon="NLA")
         column.operator(LIKENESS_OT_clear_performance.bl_idname, icon="X")
