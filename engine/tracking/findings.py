@@ -100,7 +100,7 @@ RULES = (
     ),
     Rule(
         "eyes_open", "warning", lambda f: _peak(f, *_both("eyeBlink")) < EYES,
-        "the eyes never close: the lids will be guessed",
+        "the eyes hardly ever close: the lids will be guessed",
         "Blink normally, and once keep the eyes shut for a second.",
     ),
     Rule(

@@ -160,7 +160,7 @@ def test_spoiled_footage_is_told_so(portrait: np.ndarray, spoil: Spoil, name: st
     ("params", "name", "words"),
     [
         (performed(300, peak=0.1), "mouth_closed", "the mouth never opens: teeth will be guessed"),
-        (performed(300, peak=0.1), "eyes_open", "the eyes never close"),
+        (performed(300, peak=0.1), "eyes_open", "the eyes hardly ever close"),
         (performed(300, peak=0.1), "brows_still", "the brows never rise"),
         (performed(300, yaw=2.0), "still_head", "the head hardly turns"),
         (performed(300, yaw=8.0), "never_left", "never turns to its left"),
