@@ -20,7 +20,6 @@ from ..api.requests import ReconstructRequest, changed
 from ..api.settings import OnlineSettings, RGBAvatarSettings, TrackSettings
 from ..progress import ProgressEvents, Report, unheard
 from .foresight import Foresight
-from .live_source import LiveSource, live_source
 from .previews import Previews
 from .reconstruction import Clock, check_request, conclude, info_of, load_engine
 from .work_folder import work_folder, working_in
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from ..methods.online import OnlineFit
     from ..stream import Event, Stream
     from .live_record import LiveRecord
+    from .live_source import LiveSource
 
 FITTED = 0.9
 """How far the stream reaches on the progress bar, where its end is known."""
@@ -69,6 +69,8 @@ def _reconstruct(
     work: Path,
     emit: Callable[[Message], None],
 ) -> dict[str, Any]:
+    from .live_source import live_source
+
     bar, clock = ProgressEvents(emit), Clock()
     bar("Getting ready", 0.0)
     load_engine(request.device)
