@@ -62,8 +62,9 @@ def _carried(
         result = np.tensordot(codes.T, raw.basis, axes=1)
         target = target - np.tensordot(codes.T, seen, axes=1)
     inside = np.isin(raw.regions, ("eyeballs", "teeth", "tongue", "mouth"))
-    rest = smooth_fields(raw.vertices, raw.faces[~inside], corners, barycentrics, target)
-    result += rest * _nearby(raw, corners, barycentrics)[:, None]
+    near = _nearby(raw, corners, barycentrics)
+    faces = raw.faces[~inside & (near[raw.faces] > 0).any(1)]
+    result += smooth_fields(raw.vertices, faces, corners, barycentrics, target) * near[:, None]
     if raw.basis is None:
         _turn_the_jaw(raw, index, result, placed)
     return result
