@@ -28,7 +28,6 @@ ENTER = """
 set -e
 mount --bind /proc "$1/proc"
 mount --bind /dev "$1/dev"
-mkdir -p "$1/tmp/likeness-screen"
 exec chroot "$@"
 """
 
@@ -39,6 +38,7 @@ class Seen(NamedTuple):
     pictures: dict[str, np.ndarray]  # [HEIGHT, WIDTH, 3] uint8, rows from the top
     facts: dict
     folder: Path
+    said: str  # what Blender printed
 
 
 def run_scenario(scenario: Path, files: Iterable[Path], keep: Path, seconds: float = 180) -> Seen:
@@ -48,6 +48,7 @@ def run_scenario(scenario: Path, files: Iterable[Path], keep: Path, seconds: flo
     """
     folder = Path(tempfile.mkdtemp(prefix="likeness-", dir=CHROOT / "tmp"))
     try:
+        (folder / "screen").mkdir()  # two runs at a time have two screens
         for file in [HERE / "inside.py", HERE / "xwd.py", scenario, *files]:
             shutil.copy(file, folder / file.name)
         inside = Path("/") / folder.relative_to(CHROOT)
@@ -64,11 +65,11 @@ def run_scenario(scenario: Path, files: Iterable[Path], keep: Path, seconds: flo
     error = keep / "error.txt"
     assert not error.exists(), f"{error.read_text()}\n{said[-2000:]}"
     assert (keep / "facts.json").exists(), f"Blender ended early:\n{said[-3000:]}"
-    return Seen(pictures, json.loads((keep / "facts.json").read_text()), keep)
+    return Seen(pictures, json.loads((keep / "facts.json").read_text()), keep, said)
 
 
 def _blender(inside: Path, scenario: str, seconds: float) -> str:
-    screen = f"-screen 0 {WIDTH}x{HEIGHT}x24 +extension GLX -fbdir /tmp/likeness-screen"
+    screen = f"-screen 0 {WIDTH}x{HEIGHT}x24 +extension GLX -fbdir {inside}/screen"
     variables = [
         "LIBGL_ALWAYS_SOFTWARE=1",
         f"HOME={inside}",

@@ -13,6 +13,7 @@ import shutil
 import sys
 import traceback
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
@@ -24,9 +25,10 @@ from xwd import read_xwd  # noqa: E402
 
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
 SCENARIO = Path(sys.argv[sys.argv.index("--") + 2])
-SCREEN = Path("/tmp/likeness-screen/Xvfb_screen0")
+SCREEN = FOLDER / "screen" / "Xvfb_screen0"
 HEIGHT = 800  # pixels of the screen
 facts: dict[str, object] = {}
+_draws = 0
 
 
 def picture(name: str) -> None:
@@ -52,11 +54,34 @@ def in_viewport() -> object:
     return bpy.context.temp_override(window=window, area=area, region=region)
 
 
-def pixel(point: tuple[float, float, float]) -> tuple[int, int]:
-    """Row from the top and column of the screen pixel that shows a point of the world."""
-    window, area, region = viewport()
+def pixel(point: tuple[float, float, float], area: bpy.types.Area | None = None) -> tuple[int, int]:
+    """Row from the top and column of the screen pixel in which an area, else the first viewport,
+    shows a point of the world."""
+    window, first, _ = viewport()
+    area = area or first
+    region = next(region for region in area.regions if region.type == "WINDOW")
     place = location_3d_to_region_2d(region, area.spaces.active.region_3d, point)
     return round(window.height - 1 - region.y - place.y), round(region.x + place.x)
+
+
+def drawn(times: int = 2) -> Iterator[float]:
+    """Until the viewports were drawn some times, however busy the machine is.
+
+    A picture is on the screen at the latest when the next one is being drawn: after two times the
+    screen shows everything that was done before.
+    """
+    for _ in range(times):
+        before = _draws
+        while _draws == before:
+            for area in bpy.context.window_manager.windows[0].screen.areas:
+                area.tag_redraw()
+            yield 0.05
+    yield 0.1
+
+
+def _count_draw() -> None:
+    global _draws
+    _draws += 1
 
 
 def install_extension() -> None:
@@ -92,7 +117,8 @@ def main() -> None:
         return None
 
     bpy.context.preferences.view.show_splash = False
-    bpy.app.timers.register(advance, first_interval=1.0)
+    bpy.types.SpaceView3D.draw_handler_add(_count_draw, (), "WINDOW", "POST_PIXEL")
+    bpy.app.timers.register(advance, first_interval=1.0, persistent=True)
 
 
 main()

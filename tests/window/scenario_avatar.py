@@ -8,60 +8,15 @@ from collections.abc import Iterator
 import bpy
 import inside
 from mathutils import Vector
+from stage import BLUE, RED, add_cube, centre, look_from_the_front, shoot, wait_for_blue
 
-DRAW = 1.5  # seconds for a redraw on llvmpipe
-RED, BLUE = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
+DRAW = 1.5  # seconds for the window to follow a click
 
 
 def click(x: int, y: int) -> None:
     """A real click of the left button at a pixel of the screen, from the top left corner."""
     command = ["xdotool", "mousemove", str(x), str(y), "sleep", "0.2", "click", "1"]
     subprocess.run(command, check=True, timeout=20)
-
-
-def centre(proxy: bpy.types.Object) -> Vector:
-    """Middle of the head as it is posed now."""
-    evaluated = proxy.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    corners = [evaluated.matrix_world @ Vector(corner) for corner in evaluated.bound_box]
-    return sum(corners, Vector()) / 8
-
-
-def add_cube(name: str, place: Vector, size: float, color: tuple[float, float, float]) -> None:
-    """A cube that shows one colour in every mode: it shines, and reflects nothing."""
-    bpy.ops.mesh.primitive_cube_add(location=place, size=size)
-    cube = bpy.context.object
-    cube.name = name
-    cube.color = (*color, 1)
-    material = bpy.data.materials.new(name)
-    shader = material.node_tree.nodes["Principled BSDF"]
-    shader.inputs["Base Color"].default_value = (0, 0, 0, 1)
-    shader.inputs["Specular IOR Level"].default_value = 0
-    shader.inputs["Emission Color"].default_value = (*color, 1)
-    shader.inputs["Emission Strength"].default_value = 1
-    cube.data.materials.append(material)
-    cube.select_set(False)
-
-
-def look_from_the_front(head: Vector) -> None:
-    """Orthographic, along +y, nothing drawn but the scene."""
-    _, area, _ = inside.viewport()
-    space = area.spaces.active
-    space.overlay.show_overlays = False
-    space.show_gizmo = False
-    view = space.region_3d
-    view.view_perspective = "ORTHO"
-    view.view_rotation = Vector((0, -1, 0)).to_track_quat("Z", "Y")
-    view.view_location = head
-    view.view_distance = 0.7
-    shading = space.shading
-    shading.light, shading.color_type, shading.background_type = "FLAT", "OBJECT", "VIEWPORT"
-    shading.background_color = (0.0, 0.0, 0.0)
-
-
-def shoot(name: str, points: dict[str, Vector]) -> None:
-    """A picture, and where points of the world are in it."""
-    inside.picture(name)
-    inside.facts[name] = {key: inside.pixel(tuple(point)) for key, point in points.items()}
 
 
 def scenario() -> Iterator[float]:
@@ -97,29 +52,50 @@ def show(proxy: bpy.types.Object) -> Iterator[float]:
         "front": head + Vector((0.05, -0.3, 0)),
         "behind": head + Vector((-0.05, 0.3, 0)),
         "beside": head + Vector((-0.2, 0.3, 0)),
+        "edge": head + Vector((0.05, 0, 0.06)),
         "empty": head + Vector((0, 0, 0.25)),
     }
-    yield DRAW
+    yield from inside.drawn()
     shoot("alone", points)
     bpy.ops.object.select_all(action="DESELECT")
     add_cube("Front", points["front"], 0.05, RED)
     add_cube("Behind", head + Vector((-0.125, 0.3, 0)), 0.2, BLUE)
     for mode in ("SOLID", "MATERIAL", "RENDERED"):
         inside.viewport()[1].spaces.active.shading.type = mode
-        yield DRAW
-        for _ in range(60):  # EEVEE draws nothing until its shaders are compiled
-            if inside.color(points["beside"])[2] > 180:
-                break
-            yield DRAW
-        yield DRAW
+        yield from wait_for_blue(points["beside"])
         shoot(f"between_{mode.lower()}", points)
+        yield from with_overlays(f"overlays_{mode.lower()}", points)
+    yield from in_border(points)
     inside.viewport()[1].spaces.active.shading.type = "SOLID"
     bpy.data.objects["Front"].location.y += 0.6
     bpy.data.objects["Behind"].location.y -= 0.6
-    yield DRAW
+    yield from inside.drawn()
     shoot("exchanged", points)
     bpy.data.objects["Front"].location.y -= 0.6
     bpy.data.objects["Behind"].location.y += 0.6
+
+
+def with_overlays(name: str, points: dict[str, Vector]) -> Iterator[float]:
+    """The same with overlays on, of which none covers the avatar."""
+    overlay = inside.viewport()[1].spaces.active.overlay
+    overlay.show_overlays = True
+    overlay.show_floor = overlay.show_axis_x = overlay.show_axis_y = False
+    overlay.show_extras = overlay.show_bones = overlay.show_cursor = False
+    overlay.show_object_origins = overlay.show_relationship_lines = False
+    yield from inside.drawn()
+    shoot(name, points)
+    overlay.show_overlays = False
+
+
+def in_border(points: dict[str, Vector]) -> Iterator[float]:
+    """Rendered mode confined to the left half of the view."""
+    space = inside.viewport()[1].spaces.active
+    space.use_render_border = True
+    space.render_border_min_x, space.render_border_max_x = 0.0, 0.5
+    space.render_border_min_y, space.render_border_max_y = 0.0, 1.0
+    yield from inside.drawn()
+    shoot("border", points)
+    space.use_render_border = False
 
 
 def render(proxy: bpy.types.Object) -> Iterator[float]:
@@ -146,6 +122,6 @@ def render(proxy: bpy.types.Object) -> Iterator[float]:
         if done:
             break
     inside.facts["rendered"] = bool(done)
-    yield DRAW
+    yield from inside.drawn()
     inside.picture("f12")
     bpy.data.images["Render Result"].save_render(str(inside.FOLDER / "render.png"))

@@ -2,62 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT), str(HERE), str(ROOT / "tests" / "blender")]
-if "likeness" not in sys.modules:  # the checkout under its installed name, for synthetic.py
-    sys.modules["likeness"] = types.ModuleType("likeness")
-    sys.modules["likeness"].__path__ = [str(ROOT)]
+sys.path.insert(0, str(Path(__file__).parent))
 
 import blender_window  # noqa: E402
-import synthetic  # noqa: E402
+from ball_scene import BLACK, BLUE, RED, SKIN, color, needs_window, run  # noqa: E402
 
-from building import extension  # noqa: E402
-from engine.api.avatar_file import write_avatar  # noqa: E402
-from engine.api.baked import COLORS, OPACITY, BakedAvatar  # noqa: E402
-
-SKIN = 255 * np.array(synthetic.SKIN)
-RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
 MODES = ("solid", "material", "rendered")
 
-pytestmark = pytest.mark.skipif(
-    not blender_window.CHROOT.joinpath(".likeness-window").exists() or os.geteuid() != 0,
-    reason="needs root and the chroot that tests/window/install_blender.sh makes",
-)
+pytestmark = needs_window
 
 
 @pytest.fixture(scope="session")
 def seen(tmp_path_factory) -> blender_window.Seen:
     folder = tmp_path_factory.mktemp("window")
-    write_avatar(folder / "ball.likeness", ball())
-    files = [folder / "ball.likeness", extension.package()]
-    return blender_window.run_scenario(
-        HERE / "scenario_avatar.py", files, folder / "seen", seconds=300
-    )
-
-
-def ball() -> BakedAvatar:
-    """An opaque ball of one colour in every pose."""
-    avatar = synthetic.make_avatar(gaussians=12000)
-    deltas = avatar.deltas.copy()
-    deltas[..., OPACITY] = deltas[..., COLORS] = 0
-    return dataclasses.replace(avatar, deltas=deltas)
-
-
-def color(seen: blender_window.Seen, picture: str, point: str) -> np.ndarray:
-    """Mean colour of 5 x 5 pixels where a point of the world is."""
-    row, column = seen.facts[picture][point]
-    return seen.pictures[picture][row - 2 : row + 3, column - 2 : column + 3].mean((0, 1))
+    return run("scenario_avatar.py", folder, gaussians=12000, seconds=600)
 
 
 def test_a_click_on_the_likeness_tab_shows_its_panels(seen):
@@ -73,16 +38,24 @@ def test_the_avatar_is_drawn_where_its_mesh_is(seen):
     assert color(seen, "alone", "empty") == pytest.approx(BLACK, abs=4)
 
 
+@pytest.mark.parametrize("overlays", ["between", "overlays"])
 @pytest.mark.parametrize("mode", MODES)
-def test_a_cube_in_front_hides_the_avatar(seen, mode):
-    assert color(seen, f"between_{mode}", "front") == pytest.approx(RED, abs=12)
+def test_a_cube_in_front_hides_the_avatar(seen, mode, overlays):
+    assert color(seen, f"{overlays}_{mode}", "front") == pytest.approx(RED, abs=12)
 
 
+@pytest.mark.parametrize("overlays", ["between", "overlays"])
 @pytest.mark.parametrize("mode", MODES)
-def test_the_avatar_hides_a_cube_behind(seen, mode):
-    picture = f"between_{mode}"
+def test_the_avatar_hides_a_cube_behind(seen, mode, overlays):
+    picture = f"{overlays}_{mode}"
     assert color(seen, picture, "behind") == pytest.approx(SKIN, abs=12)
     assert color(seen, picture, "beside") == pytest.approx(BLUE, abs=12)
+
+
+def test_the_render_border_confines_the_avatar(seen):
+    assert color(seen, "border", "behind") == pytest.approx(SKIN, abs=12)
+    right = color(seen, "border", "edge")
+    assert np.abs(right - SKIN).max() > 40
 
 
 def test_cubes_that_change_places_change_who_is_hidden(seen):
