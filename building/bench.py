@@ -1,7 +1,8 @@
 """The benchmarks: every tests/bench_*.py, and fits of real footage, written to docs/benchmarks.md.
 
 A benchmark prints a table. Each has a section between two marks in the document; what stands
-outside the marks is written by people and stays.
+outside the marks, and a section's heading, is written by people and stays. A quick run shows that
+everything works; its figures go to out/bench and leave the document alone.
 """
 
 from __future__ import annotations
@@ -13,72 +14,145 @@ import re
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from .environments import set_up_engine
 from .shell import ROOT, BuildError, run, say
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
+QUICK_FOLDER = ROOT / "out" / "bench"
 FOOTAGE = ROOT.parent / "shared" / "footage"
 TITLE = "# Benchmarks\n\nWritten by `python build.py bench`.\n"
 HEADER = (
     "| clip | frames | PSNR dB | SSIM | landmarks px | Gaussians | track s | fit s |\n"
     "|---|--:|--:|--:|--:|--:|--:|--:|\n"
 )
+QUICK_FRAMES = "100"
+QUICK: dict[str, tuple[str, ...]] = {
+    "rasterize": ("--quick",),
+    "matting": ("--frames", "8", "talking_man"),
+    "tracking": ("--frames", "40", "--seconds", "2"),
+    "online": ("--steps", "40", "--clips", "talking_man"),
+    "methods": ("--seconds", "20"),
+    "fit": ("--quick",),
+}
+"""Arguments that make a program short."""
+FOOTAGE_ONLY = ("matting",)
+"""Programs that have nothing to measure on the sample."""
 
 
-def write() -> None:
-    """Run everything and rewrite the sections of docs/benchmarks.md."""
+class Clip(NamedTuple):
+    """Footage, tracked once for all that follows."""
+
+    folder: Path  # the tracked clip
+    seconds: float  # of tracking
+
+
+class Section(NamedTuple):
+    """One run of one program, and the mark of what it prints."""
+
+    name: str
+    module: str
+    arguments: list[str]
+
+
+def write(quick: bool = False) -> None:
+    """Run everything that this machine can and rewrite the sections. Raises BuildError at the end
+    when some of it failed; the rest is written then."""
     python = set_up_engine()
-    for path in sorted((ROOT / "tests").glob("bench_*.py")):
-        say(f"--- {path.stem}")
-        module = f"tests.{path.stem}"
-        done = subprocess.run([python, "-m", module], cwd=ROOT, capture_output=True, text=True)
-        if done.returncode:
-            raise BuildError(f"{module} failed:\n{done.stderr[-2000:]}")
-        _put(path.stem.removeprefix("bench_").replace("_", " "), done.stdout.strip())
-    clips = sorted(FOOTAGE.glob("*.mp4"))
-    rows = [_fit(python, clip) for clip in clips] or [_fit(python, None)]
-    _put("fits", HEADER + "\n".join(rows))
-    say(f"wrote {DOCUMENT.relative_to(ROOT)}")
-
-
-def _fit(python: Path, clip: Path | None) -> str:
-    """Track and fit a clip (None: the sample) as a user would; a row of the table."""
-    variables = {"PYTHONPATH": str(ROOT)}
+    document = QUICK_FOLDER / DOCUMENT.name if quick else DOCUMENT
+    pictures = document.parent / "img"
+    pictures.mkdir(parents=True, exist_ok=True)
+    failures = []
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        if clip is None:
-            clip = folder / "sample.mp4"
-            run(python, ROOT / "demo" / "sample.py", clip, env=variables)
-        say(f"--- fit {clip.stem}")
-        avatar, tracked = folder / "avatar.likeness", folder / "clip"
+        clips = list(_tracked(python, Path(scratch), quick))
+        for section in _sections(clips, pictures, quick):
+            say(f"--- {section.name}")
+            command = [python, "-m", section.module, *section.arguments]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+            if done.returncode:
+                failures.append(f"{section.name} failed:\n{done.stderr[-2000:]}")
+            else:
+                _put(document, section.name, done.stdout.strip())
+        rows = [_fit(python, clip, Path(scratch), quick) for clip in clips]
+        _put(document, "fits", HEADER + "\n".join(rows))
+    say(f"wrote {document.relative_to(ROOT)}")
+    if failures:
+        raise BuildError("\n\n".join(failures))
+
+
+def _tracked(python: Path, scratch: Path, quick: bool) -> Iterator[Clip]:
+    """The shared footage, or the sample where there is none, tracked as a user would."""
+    footage = sorted(FOOTAGE.glob("*.mp4"))
+    if not footage:
+        footage = [scratch / "sample.mp4"]
+        run(python, ROOT / "demo" / "sample.py", footage[0], env={"PYTHONPATH": str(ROOT)})
+    for path in footage[-1:] if quick else footage:
+        say(f"--- track {path.stem}")
+        folder = scratch / path.stem
         start = time.monotonic()
-        run(python, "-m", "engine", "track", clip, "-o", tracked)
-        middle = time.monotonic()
-        run(python, "-m", "engine", "fit", tracked, "-o", avatar)
-        end = time.monotonic()
-        run(python, ROOT / "demo" / "judge.py", tracked, avatar, folder, env=variables)
-        found = json.loads((folder / "judgement.json").read_text("utf-8"))
+        few = ("--max-frames", QUICK_FRAMES) if quick else ()
+        run(python, "-m", "engine", "track", path, "-o", folder, *few)
+        yield Clip(folder, time.monotonic() - start)
+
+
+def _sections(clips: list[Clip], pictures: Path, quick: bool) -> Iterator[Section]:
+    """What to run, in this order."""
+    has_footage = any(FOOTAGE.glob("*.mp4"))
+    folders = [str(clip.folder) for clip in clips]
+    for path in sorted((ROOT / "tests").glob("bench_*.py")):
+        program = path.stem.removeprefix("bench_")
+        module, arguments = f"tests.{path.stem}", list(QUICK.get(program, ()) if quick else ())
+        if program in FOOTAGE_ONLY and not has_footage:
+            say(f"{program} is left out: there is no footage in {FOOTAGE}")
+        elif program == "fit":
+            arguments += ["--clips", *folders, "--pictures", str(pictures)]
+            for part in ("ablations", "curves", "sheets"):
+                yield Section(f"fit {part}", module, [part, *arguments])
+        elif program == "methods":
+            plot = pictures / "flashavatar_bake.png"
+            yield Section(program, module, [folders[0], "--plot", str(plot), *arguments])
+        elif program == "tracking" and not has_footage:
+            yield Section(program, module, ["--only", "sample", *arguments])
+        else:
+            yield Section(program.replace("_", " "), module, arguments)
+
+
+def _fit(python: Path, clip: Clip, scratch: Path, quick: bool) -> str:
+    """Fit a tracked clip as a user would; a row of the table."""
+    name = clip.folder.name
+    say(f"--- fit {name}")
+    avatar = scratch / f"{name}.likeness"
+    start = time.monotonic()
+    few = ("--preset", "draft", "--max-seconds", "20") if quick else ()
+    run(python, "-m", "engine", "fit", clip.folder, "-o", avatar, *few)
+    seconds = time.monotonic() - start
+    judge = ROOT / "demo" / "judge.py"
+    run(python, judge, clip.folder, avatar, scratch, env={"PYTHONPATH": str(ROOT)})
+    found = json.loads((scratch / "judgement.json").read_text("utf-8"))
     held_out, counts = found["held_out"], found["counts"]
     error = found["tracking"].get("reprojection_px_at_512", float("nan"))
     return (
-        f"| {clip.stem} | {counts['frames']} | {held_out['psnr']:.2f} | {held_out['ssim']:.3f} | "
-        f"{error:.2f} | {counts['gaussians']} | {middle - start:.0f} | {end - middle:.0f} |"
+        f"| {name} | {counts['frames']} | {held_out['psnr']:.2f} | {held_out['ssim']:.3f} | "
+        f"{error:.2f} | {counts['gaussians']} | {clip.seconds:.0f} | {seconds:.0f} |"
     )
 
 
-def _put(name: str, text: str) -> None:
-    """Replace the section of this name, or append it."""
+def _put(path: Path, name: str, text: str) -> None:
+    """Replace the section of this name in the document, all but its heading, or append it."""
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     machine = f"{os.cpu_count()} cores, {platform.machine()}, {time.strftime('%Y-%m-%d')}"
-    section = f"{begin}\n## {name.capitalize()}\n\n{machine}\n\n{text}\n{end}"
-    document = DOCUMENT.read_text("utf-8") if DOCUMENT.exists() else TITLE
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if pattern.search(document):
-        document = pattern.sub(lambda _: section, document)
+    document = path.read_text("utf-8") if path.exists() else TITLE
+    pattern = re.compile(rf"{re.escape(begin)}\n(#+ [^\n]*\n)?.*?{re.escape(end)}", re.DOTALL)
+    found = pattern.search(document)
+    heading = (found and found[1]) or f"## {name.capitalize()}\n"
+    section = f"{begin}\n{heading}\n{machine}\n\n{text}\n{end}"
+    if found:
+        document = document[: found.start()] + section + document[found.end() :]
     else:
         document = f"{document.rstrip()}\n\n{section}\n"
-    temporary = DOCUMENT.with_suffix(".part")
+    temporary = path.with_suffix(".part")
     temporary.write_text(document, "utf-8")
-    os.replace(temporary, DOCUMENT)
+    os.replace(temporary, path)
