@@ -2,7 +2,8 @@
 
 A benchmark prints a table. Each has a section between two marks in the document; what stands
 outside the marks, and a section's heading, is written by people and stays. A quick run shows that
-everything works; its figures go to out/bench and leave the document alone.
+everything works; its figures go to out/bench and leave the document alone. So do pictures of the
+people in the shared footage.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .environments import set_up_engine
 from .shell import ROOT, BuildError, run, say
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
-QUICK_FOLDER = ROOT / "out" / "bench"
+OUT = ROOT / "out" / "bench"
 FOOTAGE = ROOT.parent / "shared" / "footage"
 TITLE = "# Benchmarks\n\nWritten by `python build.py bench`.\n"
 HEADER = (
@@ -62,7 +63,7 @@ def write(quick: bool = False) -> None:
     """Run everything that this machine can and rewrite the sections. Raises BuildError at the end
     when some of it failed; the rest is written then."""
     python = set_up_engine()
-    document = QUICK_FOLDER / DOCUMENT.name if quick else DOCUMENT
+    document = OUT / DOCUMENT.name if quick else DOCUMENT
     pictures = document.parent / "img"
     pictures.mkdir(parents=True, exist_ok=True)
     failures = []
@@ -108,9 +109,11 @@ def _sections(clips: list[Clip], pictures: Path, quick: bool) -> Iterator[Sectio
         if program in FOOTAGE_ONLY and not has_footage:
             say(f"{program} is left out: there is no footage in {FOOTAGE}")
         elif program == "fit":
-            arguments += ["--clips", *folders, "--pictures", str(pictures)]
+            arguments += ["--clips", *folders]
             for part in ("ablations", "curves", "sheets"):
-                yield Section(f"fit {part}", module, [part, *arguments])
+                # Pictures of the people in the shared footage are for looking, not for the manual.
+                place = OUT if part == "sheets" and has_footage else pictures
+                yield Section(f"fit {part}", module, [part, *arguments, "--pictures", str(place)])
         elif program == "methods":
             plot = pictures / "flashavatar_bake.png"
             yield Section(program, module, [folders[0], "--plot", str(plot), *arguments])

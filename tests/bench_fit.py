@@ -2,7 +2,7 @@
 
     python -m tests.bench_fit [ablations] [curves] [sheets] [--clips FOLDER ...] [--quick]
         [--images 2000] [--variants NAME ...] [--presets NAME ...] [--avatars FILE ...]
-        [--pictures docs/img]
+        [--pictures out/bench]
 
 ablations  one thing changed at a time, equal images, `draft`'s sizes
 curves     held-out PSNR against seconds of the fit, for each preset
@@ -41,7 +41,7 @@ from tests.fit_plots import Curve, difference_sheet, plot_curves
 from tests.fit_variants import AS_BUILT, NO_START, VARIANTS, Variant
 
 PRESETS = METHODS["rgbavatar"].presets
-PICTURES = Path(__file__).parents[1] / "docs" / "img"
+PICTURES = Path(__file__).parents[1] / "out" / "bench"
 PARTS = ("ablations", "curves", "sheets")
 QUICK_IMAGES = 120
 ABLATION_HEAD = (
@@ -203,15 +203,16 @@ def curve(clip: TrackedClip, preset: str, images: int) -> Curve:
 
 
 def sheets(clips: Sequence[TrackedClip], options: Options) -> None:
-    """Write each clip's sheet and print the line that shows it."""
+    """Write each clip's sheet, and print what its frames have."""
     given = {path.stem: path for path in options.avatars}
+    print("| clip | avatar | held-out frames shown: dB |\n|---|---|---|", flush=True)
     for clip in clips:
         name = clip.directory.name
         baked = read_avatar(given[name]) if name in given else _fitted(clip, options.images)
-        picture = options.pictures / f"fit_sheet_{name}.jpg"
-        difference_sheet(picture, baked, clip)
+        found = difference_sheet(options.pictures / f"fit_sheet_{name}.jpg", baked, clip)
         made = baked.info.get("preset", f"draft, {options.images} images")
-        print(f"![{name}: footage, avatar, difference × 4 ({made})](img/{picture.name})\n")
+        figures = ", ".join(f"{frame}: {ratio:.1f}" for frame, ratio in found.items())
+        print(f"| {name} | {made} | {figures} |", flush=True)
 
 
 def _fitted(clip: TrackedClip, images: int) -> BakedAvatar:

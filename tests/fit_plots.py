@@ -45,19 +45,25 @@ def plot_curves(path: Path, curves: Mapping[str, Curve], x_label: str, y_label: 
     pyplot.close(figure)
 
 
-def difference_sheet(path: Path, baked: BakedAvatar, clip: TrackedClip) -> None:
+def difference_sheet(path: Path, baked: BakedAvatar, clip: TrackedClip) -> dict[int, float]:
     """Held-out frames of the avatar's own performance, posed as it was measured, as a JPEG of at
-    most MOST_BYTES: footage | avatar | absolute difference, amplified."""
+    most MOST_BYTES: footage | avatar | absolute difference, amplified. Returns each one's PSNR."""
     tests = baked.performance.test_frames
     frames = tests[np.unique(np.linspace(0, len(tests) - 1, SHEET_FRAMES).round().astype(int))]
     renders = render_performance(baked, baked.performance.params[frames], clip.camera)
-    tiles = []
+    tiles, found = [], {}
     for index, (rgb, _) in zip(frames.tolist(), renders, strict=True):
         image, target = np.clip(rgb, 0, 1), on_black(clip.frame(index))
         difference = np.clip(np.abs(image - target) * AMPLIFIED, 0, 1)
         row = [resize(part.astype(np.float32), TILE, TILE) for part in (target, image, difference)]
-        label = f"frame {index}: {psnr(image, target):.1f} dB"
+        found[index] = psnr(image, target)
+        label = f"frame {index}: {found[index]:.1f} dB"
         tiles.append(labelled(np.concatenate(row, axis=1), label))
+    _save(path, tiles)
+    return found
+
+
+def _save(path: Path, tiles: list[np.ndarray]) -> None:
     picture = Image.fromarray(sheet(tiles, SHEET_COLUMNS))
     for quality in range(90, 40, -10):
         picture.save(path, quality=quality, optimize=True)
