@@ -16,7 +16,7 @@ from typing import Any
 
 from .api.errors import LikenessError
 from .api.messages import Message
-from .api.settings import METHODS, PRESETS
+from .api.settings import METHODS, PRESETS, SHOULDERS
 from .avatar_commands import add_avatar_commands, metrics_words
 from .console import ProgressBar, libraries_silenced, print_event, stoppable
 from .device import DEVICES
@@ -83,6 +83,10 @@ def _add_tracking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--focal", type=float, metavar="F", help="focal length / long side")
     parser.add_argument("--max-frames", type=int, metavar="N", help="read no more frames")
     parser.add_argument("--head", metavar="PATH", help="a head model; see the heads command")
+    parser.add_argument("--shoulders", choices=SHOULDERS, help="keep or cut them in the matte")
+    parser.add_argument("--matting", metavar="ONNX", help="a video matting network (RVM)")
+    parser.add_argument("--camera", metavar="NAME", help="of a data set with several cameras")
+    parser.add_argument("--retrack", action="store_true", help="track a data set's images anew")
 
 
 def _add_track(commands: Any) -> None:
@@ -95,14 +99,6 @@ def _add_track(commands: Any) -> None:
     )
     parser.add_argument("--report", action="store_true", help="tell how good the footage is")
     _add_tracking(parser)
-
-
-def _add_heads(commands: Any) -> None:
-    parser = _add(commands, "heads", _heads, "list, add, download or draw head models")
-    parser.add_argument("action", nargs="?", choices=("list", "add", "download"), default="list")
-    parser.add_argument("what", nargs="?", default="", metavar="PATH|ict|gnm")
-    parser.add_argument("--yes", action="store_true", help="agree to the download and licence")
-    parser.add_argument("--sheet", metavar="PNG", help="draw the head and its expressions")
 
 
 def _add_fit(commands: Any) -> None:
@@ -131,6 +127,14 @@ def _add_fit(commands: Any) -> None:
     _add_tracking(parser)
 
 
+def _add_heads(commands: Any) -> None:
+    parser = _add(commands, "heads", _heads, "list, add, download or draw head models")
+    parser.add_argument("action", nargs="?", choices=("list", "add", "download"), default="list")
+    parser.add_argument("what", nargs="?", default="", metavar="PATH|ict|gnm")
+    parser.add_argument("--yes", action="store_true", help="agree to the download and licence")
+    parser.add_argument("--sheet", metavar="PNG", help="draw the head and its expressions")
+
+
 def _run(options: argparse.Namespace, job: str, values: dict[str, Any]) -> Message:
     """Run a job with its progress shown, and return its result event."""
     with libraries_silenced() as stderr:
@@ -153,6 +157,10 @@ def _tracking(options: argparse.Namespace) -> dict[str, Any]:
         "focal_length": options.focal,
         "max_frames": options.max_frames,
         "head": options.head,
+        "shoulders": options.shoulders,
+        "matting": options.matting,
+        "camera": options.camera,
+        "retrack": options.retrack or None,
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -175,9 +183,9 @@ def _track(options: argparse.Namespace) -> None:
         print(report.read_text(encoding="utf-8"))
         print(result["sheet"])
     elif not options.json:
-        error = result["quality"].get("reprojection_px_at_512")
         print(f"{result['path']}: {result['frames']} frames in {result['seconds']:.0f} s.")
-        print(f"Landmarks fit to {error} pixels at 512 (median).")
+        if error := result["quality"].get("reprojection_px_at_512"):
+            print(f"Landmarks fit to {error} pixels at 512 (median).")
         _warn(result)
 
 

@@ -75,6 +75,12 @@ def limit_shapes(log_scales: Tensor, log_limit: Tensor, ratio: float) -> None:
     log_scales.copy_(torch.minimum(log_scales, longest[:, None]))
 
 
+@torch.no_grad()
+def limit_colors(colors: Tensor) -> None:
+    """Keeps base colours [N, 3], in place, to those that a picture can show."""
+    colors.clamp_(0, 1)
+
+
 def offset_penalty(means: Tensor, limit: Tensor) -> Tensor:
     """Cost of base Gaussians [N, 3] further than `limit` [N] metres from where they are bound, in
     units of the limit: hinge square, mean over Gaussians."""

@@ -17,7 +17,7 @@ from ..api.settings import OnlineSettings, RGBAvatarSettings
 from ..avatar import BlendshapeAvatar
 from ..device import torch_device
 from ..heads.posing import TorchHead
-from ..losses import limit_shapes
+from ..losses import limit_colors, limit_shapes
 from ..networks import CodeStatistics
 from ..stream import Arrived, Learned
 from .colour_start import finish_unseen
@@ -28,10 +28,13 @@ from .pool_frames import PoolFrames
 from .pools import Pools
 from .progress import Tally
 from .rgbavatar import LIMIT_EVERY, NEEDLE, Fit, start_fit, train_step
+from .surface_rules import DOUBT
 from .training_frames import SURE, FrameSlots
 
 FIRST_FRAMES = 8
 """So many frames give the first colours."""
+POSITIONS_FALL_FROM = 0.5
+"""What comes late still has to find its place; falling from the start costs 1 dB."""
 REFRESH = 25
 """Frames after which late colours are looked for: one second."""
 NEWEST = 4
@@ -102,7 +105,7 @@ class _Learner:
         maps = fit.details.new_zeros((slots, *fit.details.shape[1:]))
         maps[: len(fit.details)] = fit.details
         # The first frames' guesses are not held to: the head may yet turn.
-        rules = replace(fit.rules, guessed=torch.zeros_like(fit.rules.guessed))
+        rules = replace(fit.rules, guessed=torch.full_like(fit.rules.guessed, DOUBT))
         self.fit = replace(fit, details=maps, rules=rules)
         self._optimiser = make_optimiser(fit.avatar, fit.corrections, fit.settings.batch)
         self._hidden = hidden(fit.avatar)
@@ -119,13 +122,14 @@ class _Learner:
     def step(self, batch: Tensor, done: float, tally: Tally) -> None:
         """One batch [B] of slots."""
         fit, settings = self.fit, self.fit.settings
-        set_rates(self._optimiser, Schedule(done))
+        set_rates(self._optimiser, Schedule(done, POSITIONS_FALL_FROM))
         half = done < settings.half_size_share
         base_only = done < settings.base_only_images / settings.images
         train_step(fit, self._optimiser, batch, half, base_only, tally)
         self._steps += 1
         if self._steps % LIMIT_EVERY == 0:
             limit_shapes(fit.avatar.scales, fit.longest, NEEDLE)
+            limit_colors(fit.avatar.colors)
 
     def renew(self, slot: int) -> None:
         """What the fit holds of each frame, for a slot that shows another."""

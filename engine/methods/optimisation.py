@@ -32,11 +32,14 @@ class Schedule:
     """Where a fit stands, from 0 to 1."""
 
     done: float
+    positions_fall_from: float = 0.0
+    """Share of the fit before which positions keep their first rate: as long as new views come."""
 
     @property
     def position(self) -> float:
         """Position rate relative to its start, falling exponentially."""
-        return (POSITION_LAST / POSITION_FIRST) ** self.done
+        falling = max(0.0, self.done - self.positions_fall_from) / (1 - self.positions_fall_from)
+        return (POSITION_LAST / POSITION_FIRST) ** falling
 
     @property
     def others(self) -> float:

@@ -22,7 +22,7 @@ from ..binding import texel_spacing, uniform_uv_binding
 from ..clip import TrackedClip
 from ..device import torch_device
 from ..face_parts import FaceParts, face_parts
-from ..losses import composite, l1_gradient, limit_shapes
+from ..losses import composite, l1_gradient, limit_colors, limit_shapes
 from ..networks import CodeStatistics, GroupedWeights
 from ..progress import Report, one_stage, span, unheard
 from ..rasterize import rasterize
@@ -161,6 +161,7 @@ def _learn_batch(fit: Fit, batch: Tensor, state: FitState, tally: Tally) -> str:
     train_step(fit, state.optimiser, batch, half, base_only, tally)
     if (state.steps + 1) % LIMIT_EVERY == 0:
         limit_shapes(fit.avatar.scales, fit.longest, NEEDLE)
+        limit_colors(fit.avatar.colors)
     return "Base" if base_only else "Blendshapes"
 
 

@@ -25,8 +25,9 @@ SHAPE_WEIGHT = 0.01
 """Of log scales off the size that just closes the surface."""
 SOLID_WEIGHT = 0.01
 """Of what skin lets through."""
-GUESS_WEIGHT = 0.1
-"""Of colours off their guess, as far as it is one."""
+GUESS_WEIGHT, DOUBT = 0.1, 0.2
+"""Of colours off the first ones, as far as those are guessed; at least so much of every colour is:
+what hardly shows turns neon otherwise."""
 
 
 @dataclass(frozen=True)
@@ -67,5 +68,5 @@ def surface_rules(
         solid=torch.from_numpy(priors.solid).to(avatar.device),
         closing=avatar.scales.detach()[:, 0].clone(),
         guess=avatar.colors.detach().clone(),
-        guessed=guessed,
+        guessed=guessed.clamp_min(DOUBT),
     )
