@@ -130,11 +130,11 @@ def ablations(clips: Sequence[TrackedClip], options: Options) -> None:
         for variant in options.variants:
             row, starts[variant.name] = ablation(clip, variant, options.images)
             print(f"| {clip.directory.name} | {variant.name} | {row} |", flush=True)
-        if starts.keys() >= {AS_BUILT.name, NO_START.name}:
-            shown = {"colours from the footage": starts[AS_BUILT.name]}
-            shown["grey at first"] = starts[NO_START.name]
-            path = options.pictures / f"fit_start_{clip.directory.name}.png"
-            plot_curves(path, shown, "steps of 4 images", "training PSNR, dB")
+            if variant is NO_START and AS_BUILT.name in starts:
+                shown = {"colours from the footage": starts[AS_BUILT.name]}
+                shown["grey at first"] = starts[NO_START.name]
+                path = options.pictures / f"fit_start_{clip.directory.name}.png"
+                plot_curves(path, shown, "steps of 4 images", "training PSNR, dB")
 
 
 def ablation(clip: TrackedClip, variant: Variant, images: int) -> tuple[str, Curve]:
