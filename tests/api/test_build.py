@@ -113,3 +113,25 @@ def test_a_benchmarks_section_is_replaced_and_peoples_words_stay(tmp_path):
     assert text.count("### How fast it is") == 1
     assert "## Speed" not in text
     assert text.index("| new |") < text.index("What it means.") < text.index("| other |")
+
+
+def programs(folder: Path, monkeypatch: pytest.MonkeyPatch, quick: bool) -> set[str]:
+    """The modules that the benchmarks run with the footage of this folder."""
+    monkeypatch.setattr(bench, "FOOTAGE", folder)
+    clips = [bench.Clip(folder / "clip", 1.0)]
+    return {section.module for section in bench._sections(clips, folder, quick)}
+
+
+def test_every_benchmark_runs_where_there_is_footage_and_all_but_matting_on_the_sample(
+    tmp_path, monkeypatch
+):
+    written = {f"tests.{path.stem}" for path in (shell.ROOT / "tests").glob("bench_*.py")}
+    assert programs(tmp_path, monkeypatch, quick=False) == written - {"tests.bench_matting"}
+    (tmp_path / "clip.mp4").touch()
+    assert programs(tmp_path, monkeypatch, quick=False) == written
+    assert programs(tmp_path, monkeypatch, quick=True) == written
+
+
+def test_every_program_with_arguments_for_a_quick_run_is_there():
+    for program in bench.QUICK:
+        assert (shell.ROOT / "tests" / f"bench_{program}.py").is_file()
