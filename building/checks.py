@@ -75,7 +75,10 @@ def _pytest(folders: Sequence[str], python: Sequence[str | Path] | None = None) 
         report = Path(scratch) / "report.xml"
         paths = [f"tests/{folder}" for folder in folders]
         words = [*command, "-q", "--durations=5", f"--junitxml={report}", *paths]
-        variables = {**os.environ, "LIKENESS_PYTHON": str(engine_recipe().python)}
+        # Tests are small: torch's threads wait for each other longer than they work, on a busy
+        # machine for minutes.
+        threads = {"OMP_NUM_THREADS": "1"}
+        variables = {**threads, **os.environ, "LIKENESS_PYTHON": str(engine_recipe().python)}
         done = subprocess.run([str(word) for word in words], cwd=ROOT, env=variables)
         if not report.is_file():
             return Result(failed=1, note=f"pytest ended with status {done.returncode}")
