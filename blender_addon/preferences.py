@@ -33,6 +33,7 @@ class LikenessPreferences(bpy.types.AddonPreferences):
         layout.prop(self, "engine_python")
         layout.prop(self, "device")
         layout.operator("likeness.set_up_engine", icon="IMPORT")
+        layout.operator("likeness.open_manual", icon="HELP")
 
 
 def preferences(context: bpy.types.Context) -> LikenessPreferences:

@@ -13,8 +13,8 @@ from .shell import BLENDERS, ROOT, VERSION, BuildError, run, say
 DIST = ROOT / "dist"
 PACKAGES = ("blender_addon", "engine", "operators", "panels")
 MANIFEST = "blender_manifest.toml"
-# The last two let the installed extension make the engine's environment.
-STAGED_FILES = (MANIFEST, "LICENSE", "pyproject.toml", "constraints.txt")
+# pyproject.toml and constraints.txt let the installed extension make the engine's environment.
+STAGED_FILES = (MANIFEST, "LICENSE", "pyproject.toml", "constraints.txt", "docs/manual.md")
 ENTRY = '''"""Likeness: animatable heads from footage."""
 
 from .blender_addon.registration import register, unregister
@@ -37,12 +37,13 @@ def package() -> Path:
 
 
 def _stage(stage: Path) -> Path:
-    """The extension as a folder: four packages, the manifest, and an entry of one line."""
+    """The extension as a folder: four packages, manifest, manual, and an entry of one line."""
     # The sample clip belongs to the demo and the tests.
     skip = shutil.ignore_patterns("__pycache__", "*.pyc", MANIFEST, "sample")
     for name in PACKAGES:
         shutil.copytree(ROOT / name, stage / name, ignore=skip)
     shutil.copy(ROOT / "blender_addon" / MANIFEST, stage / MANIFEST)
+    (stage / "docs").mkdir()
     for name in STAGED_FILES[1:]:
         shutil.copy(ROOT / name, stage / name)
     (stage / "__init__.py").write_text(ENTRY, "utf-8")

@@ -22,7 +22,7 @@ class LIKENESS_OT_reset_sliders(Explained, bpy.types.Operator):
 
     region: bpy.props.EnumProperty(
         name="Region",
-        description="Which sliders",
+        description="Which sliders to reset",
         items=_SLIDER_REGIONS,
     )
 

@@ -27,7 +27,11 @@ class LIKENESS_OT_choose_head(Explained, bpy.types.Operator):
     bl_label = "Choose Head"
     bl_options = {"REGISTER", "UNDO"}
 
-    name: bpy.props.StringProperty(options={"SKIP_SAVE"})
+    name: bpy.props.StringProperty(
+        name="Name",
+        description="Of one of your heads, or the built-in head's",
+        options={"SKIP_SAVE"},
+    )
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
@@ -72,6 +76,8 @@ class LIKENESS_OT_download_head(Explained, bpy.types.Operator):
     bl_label = "Download Head"
 
     key: bpy.props.EnumProperty(
+        name="Head",
+        description="Which publisher's head model",
         items=[(key, words.split(",")[0], words) for key, words in heads.LICENCES.items()],
         options={"SKIP_SAVE"},
     )

@@ -138,7 +138,9 @@ class LIKENESS_OT_add_example(_ForAvatar, bpy.types.Operator):
     bl_idname = "likeness.add_example"
     bl_label = "Example Animation"
 
-    kind: bpy.props.EnumProperty(name="Example", description="Which one", items=_EXAMPLES)
+    kind: bpy.props.EnumProperty(
+        name="Example", description="Which animation to add", items=_EXAMPLES
+    )
 
     @classmethod
     def description(cls, _: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:

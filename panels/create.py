@@ -7,6 +7,7 @@ import bpy
 from ..blender_addon import job_words, jobs
 from ..operators.capture import LIKENESS_OT_import_video
 from ..operators.import_avatar import LIKENESS_OT_import_avatar
+from ..operators.manual import LIKENESS_OT_open_manual
 from ..operators.reconstruct import LIKENESS_OT_cancel, LIKENESS_OT_create_avatar
 from ..operators.setup import LIKENESS_OT_set_up_engine
 from .text import draw_text
@@ -21,6 +22,9 @@ class LIKENESS_PT_create(bpy.types.Panel):
     bl_region_type = "UI"
     bl_category = "Likeness"
     bl_order = 10
+
+    def draw_header_preset(self, _: bpy.types.Context) -> None:
+        self.layout.operator(LIKENESS_OT_open_manual.bl_idname, text="", icon="HELP", emboss=False)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout

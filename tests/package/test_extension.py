@@ -58,7 +58,9 @@ def test_blenders_own_tool_accepts_the_archive(archive):
 def test_the_archive_holds_the_extension_and_nothing_else(archive):
     names = zipfile.ZipFile(archive).namelist()
     top = {name.split("/")[0] for name in names}
-    assert top == {*extension.PACKAGES, *extension.STAGED_FILES, "__init__.py"}
+    files = {name.split("/")[0] for name in extension.STAGED_FILES}
+    assert top == {*extension.PACKAGES, *files, "__init__.py"}
+    assert "docs/manual.md" in names
     assert not [name for name in names if "__pycache__" in name or "sample" in name]
 
 
