@@ -71,7 +71,7 @@ def write(quick: bool = False) -> None:
         clips = list(_tracked(python, Path(scratch), quick))
         for section in _sections(clips, pictures, quick):
             say(f"--- {section.name}")
-            command = [python, "-m", section.module, *section.arguments]
+            command = [str(python), "-m", section.module, *section.arguments]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
             if done.returncode:
                 failures.append(f"{section.name} failed:\n{done.stderr[-2000:]}")
