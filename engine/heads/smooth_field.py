@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, diags, eye
 from scipy.sparse.linalg import splu
 
-# Places are followed against smoothness (bi-Laplacian) and against zero, as in tracking/spread.py.
+# Places are followed against smoothness (bi-Laplacian) and against zero.
 SMOOTH, FADE = 0.3, 1e-4
 
 
