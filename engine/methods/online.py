@@ -17,7 +17,6 @@ from ..api.settings import OnlineSettings, RGBAvatarSettings
 from ..avatar import BlendshapeAvatar
 from ..device import torch_device
 from ..heads.posing import TorchHead
-from ..losses import limit_colors, limit_shapes
 from ..networks import CodeStatistics
 from ..stream import Arrived, Learned
 from .colour_start import finish_unseen
@@ -27,7 +26,7 @@ from .optimisation import Schedule, make_optimiser, set_rates
 from .pool_frames import PoolFrames
 from .pools import Pools
 from .progress import Tally
-from .rgbavatar import LIMIT_EVERY, NEEDLE, Fit, start_fit, train_step
+from .rgbavatar import Fit, hold_limits, start_fit, train_step
 from .surface_rules import DOUBT
 from .training_frames import SURE, FrameSlots
 
@@ -127,9 +126,7 @@ class _Learner:
         base_only = done < settings.base_only_images / settings.images
         train_step(fit, self._optimiser, batch, half, base_only, tally)
         self._steps += 1
-        if self._steps % LIMIT_EVERY == 0:
-            limit_shapes(fit.avatar.scales, fit.longest, NEEDLE)
-            limit_colors(fit.avatar.colors)
+        hold_limits(fit, self._steps)
 
     def renew(self, slot: int) -> None:
         """What the fit holds of each frame, for a slot that shows another."""

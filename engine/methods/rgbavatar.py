@@ -159,10 +159,15 @@ def _learn_batch(fit: Fit, batch: Tensor, state: FitState, tally: Tally) -> str:
     half = state.done < settings.half_size_share
     base_only = state.images < settings.base_only_images
     train_step(fit, state.optimiser, batch, half, base_only, tally)
-    if (state.steps + 1) % LIMIT_EVERY == 0:
+    hold_limits(fit, state.steps + 1)
+    return "Base" if base_only else "Blendshapes"
+
+
+def hold_limits(fit: Fit, steps: int) -> None:
+    """After so many steps, every few of them: shapes and colours back within what they may be."""
+    if steps % LIMIT_EVERY == 0:
         limit_shapes(fit.avatar.scales, fit.longest, NEEDLE)
         limit_colors(fit.avatar.colors)
-    return "Base" if base_only else "Blendshapes"
 
 
 def train_step(
