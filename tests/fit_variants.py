@@ -93,7 +93,7 @@ def grey_start(avatar: FittedAvatar, *_: Any) -> Tensor:
 
 RULES = ("FAR_WEIGHT", "PULL_WEIGHT", "SHAPE_WEIGHT", "SOLID_WEIGHT", "GUESS_WEIGHT")
 AS_BUILT = Variant("as built (K 20, UV 112, detail 3)")
-NO_START = Variant("no colour initialisation", {}, {"methods.rgbavatar.start_colours": grey_start})
+NO_START = Variant("no colour initialisation", {}, {"methods.fit.start_colours": grey_start})
 VARIANTS = (
     AS_BUILT,
     NO_START,

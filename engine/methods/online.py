@@ -21,12 +21,13 @@ from ..networks import CodeStatistics
 from ..stream import Arrived, Learned
 from .colour_start import finish_unseen
 from .detail import detail_maps
+from .fit import hold_limits
 from .late_colours import hidden, reveal
 from .optimisation import Schedule, make_optimiser, set_rates
 from .pool_frames import PoolFrames
 from .pools import Pools
 from .progress import Tally
-from .rgbavatar import Fit, hold_limits, start_fit, train_step
+from .rgbavatar import BlendshapeFit, start_fit, train_step
 from .surface_rules import DOUBT
 from .training_frames import SURE, FrameSlots
 
@@ -99,7 +100,7 @@ class OnlineFit:
 class _Learner:
     """The running fit: what changes with every frame and step."""
 
-    def __init__(self, fit: Fit) -> None:
+    def __init__(self, fit: BlendshapeFit) -> None:
         slots = len(fit.frames.codes)
         maps = fit.details.new_zeros((slots, *fit.details.shape[1:]))
         maps[: len(fit.details)] = fit.details

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.api.settings import RGBAvatarSettings
-from engine.methods.rgbavatar import Fit, start_fit
+from engine.methods.rgbavatar import BlendshapeFit, start_fit
 from engine.methods.surface_rules import DOUBT, SOLID_WEIGHT
 from engine.methods.training_frames import TrainingFrames
 from tests.engine.ellipsoid import EllipsoidClip, ellipsoid_head
@@ -17,7 +17,7 @@ from tests.engine.ellipsoid import EllipsoidClip, ellipsoid_head
 SETTINGS = RGBAvatarSettings(uv_size=24, blendshapes=4, size=64)
 
 
-def started(region: str) -> Fit:
+def started(region: str) -> BlendshapeFit:
     """A fit of an ellipsoid that is all of one region, before any step."""
     clip = EllipsoidClip(frames=8, size=64, head=replace(ellipsoid_head(), region_names=(region,)))
     frames = TrainingFrames(clip, np.arange(8), SETTINGS.size)
@@ -25,7 +25,7 @@ def started(region: str) -> Fit:
 
 
 @pytest.fixture
-def fit() -> Fit:
+def fit() -> BlendshapeFit:
     return started("neck")
 
 
