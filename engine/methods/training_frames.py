@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,8 @@ MOST_FRAMES = 1500
 """Longer clips are thinned evenly: neighbours in time show nearly the same."""
 PER_SECOND = 8
 """Frames for each second that a fit may take: reading them then costs a fifth of it, not all."""
+READERS, READ_AHEAD = 4, 16
+"""Threads that decode frames, and how many frames they are given at a time."""
 SURE = 0.3
 """Frames tracked with less confidence than this teach nothing good."""
 
@@ -98,12 +102,21 @@ class TrainingFrames(FrameSlots):
         codes, vertices = drive(clip.head, clip.params[usable])
         self.codes, self.vertices = codes.to(device), vertices.to(device)
         self._pictures = picture_store(len(usable), self.height, self.width, device, folder)
-        for slot, index in enumerate(usable.tolist()):
-            self._pictures.put(slot, premultiplied(clip.frame(index), (self.width, self.height)))
+        for slot, picture in enumerate(_read(clip, usable.tolist(), (self.width, self.height))):
+            self._pictures.put(slot, picture)
             tick((slot + 1) / len(usable))
 
     def __len__(self) -> int:
         return len(self.indices)
+
+
+def _read(clip: TrackedClip, indices: list[int], size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Premultiplied pictures of frames in their order, a few read at a time: decoding leaves
+    Python's lock free."""
+    with ThreadPoolExecutor(READERS) as pool:
+        for start in range(0, len(indices), READ_AHEAD):
+            ahead = indices[start : start + READ_AHEAD]
+            yield from pool.map(lambda index: premultiplied(clip.frame(index), size), ahead)
 
 
 class FrameQueue:
