@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .api.baked import Binding
 from .api.head import HeadModel
-from .mesh import uv_raster
+from .mesh import face_areas, uv_raster
 from .rotations import conjugate, multiply_quats, quat_from_matrix
 
 FINE_REGIONS = ("eyelids", "lips")
@@ -68,10 +68,10 @@ def uv_tangents(face_uvs: np.ndarray) -> np.ndarray:
 def texel_spacing(head: HeadModel, binding: Binding, uv_size: int) -> np.ndarray:
     """Distance [N] in metres between neighbouring Gaussians where an expression stretches the skin
     most: the root of a texel's surface area."""
-    neutral = _areas(head.vertices, head.faces)
+    neutral = face_areas(head.vertices, head.faces)
     stretched = neutral
     for delta in head.expression_deltas:
-        stretched = np.maximum(stretched, _areas(head.vertices + delta, head.faces))
+        stretched = np.maximum(stretched, face_areas(head.vertices + delta, head.faces))
     area = np.minimum(stretched, neutral * LARGEST_STRETCH**2)
     uv = head.face_uvs[:, 1:] - head.face_uvs[:, :1]
     uv_area = 0.5 * np.abs(uv[:, 0, 0] * uv[:, 1, 1] - uv[:, 0, 1] * uv[:, 1, 0])
@@ -79,13 +79,6 @@ def texel_spacing(head: HeadModel, binding: Binding, uv_size: int) -> np.ndarray
     spacing = (np.sqrt(area / np.maximum(uv_area, 1e-12)) / texels)[binding.face]
     # A folded triangle has no area; its Gaussians still need a size.
     return np.maximum(spacing, 0.05 * np.median(spacing)).astype(np.float32)
-
-
-def _areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Areas [F] of triangles."""
-    corners = vertices[faces]
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return 0.5 * np.linalg.norm(cross, axis=-1)
 
 
 class SurfaceBinding(nn.Module):

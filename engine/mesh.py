@@ -29,6 +29,13 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return (total / np.maximum(length, 1e-20)).astype(vertices.dtype)
 
 
+def face_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Areas [F] of triangles."""
+    corners = vertices[faces]
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return 0.5 * np.linalg.norm(cross, axis=-1)
+
+
 def uv_raster(face_uvs: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The triangle under each texel of a size x size atlas.
 
