@@ -96,9 +96,9 @@ def waves(values: Tensor, count: int, lowest: float = 1.0) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
-def zero_start(layer: nn.Linear | nn.Conv2d) -> None:
-    """Makes a layer's first output zero, so that what it corrects starts uncorrected."""
-    nn.init.zeros_(layer.weight)
+def quiet_start(layer: nn.Linear | nn.Conv2d, spread: float = 1e-2) -> None:
+    """Makes a layer's first output nearly zero, so that what it corrects starts as it is."""
+    nn.init.normal_(layer.weight, std=spread / layer.weight[0].numel() ** 0.5)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 

@@ -31,7 +31,7 @@ def skull_poses(head: HeadModel, vertices: Tensor) -> Tensor:
     """Rigid motions [V, 4, 4] from the neutral head to the skull of posed vertices [V, n, 3],
     least squares (Kabsch)."""
     still = still_vertices(head)
-    rest = torch.from_numpy(head.vertices[still]).to(vertices)
+    rest = torch.from_numpy(head.vertices[still].astype(np.float32)).to(vertices)
     posed = vertices[:, torch.from_numpy(still).to(vertices.device)]
     rest_middle, middle = rest.mean(0), posed.mean(1)
     spread = (rest - rest_middle).T @ (posed - middle[:, None])  # [V, 3, 3]

@@ -1,0 +1,103 @@
+"""The head that turns point tokens into Gaussians (paper 002, 3.2): two-layer networks, shared by
+all points of all frames."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from ..feedforward.layers import quiet_start
+from ..feedforward.views import Views
+from .local_features import SEEN, LocalFeatures
+from .points import HeadPoints
+
+REACH = 0.1
+"""Metres: offsets are (sigmoid - 1/2) times twice this, as in the paper's code."""
+SIZE_RANGE = 2.0
+"""The log of how much larger or smaller than its spacing a Gaussian may become."""
+LARGEST = 0.015
+"""Metres of a standard deviation."""
+START_SIZE = 0.7
+FIRST_OPACITY, FIRST_IMPORTANCE, FIRST_TRUST = 1.0, 3.0, 2.0
+"""As logits: of Gaussians, of being kept, of the picture's colour where it is seen."""
+
+
+class FrameGaussians(NamedTuple):
+    """Gaussians of F frames on the N points of the head, each frame's a whole avatar g_i."""
+
+    raw: Tensor  # [F, N, 14] in tangent space
+    importance: Tensor  # [F, N] logits of being kept
+
+    def of(self, frames: list[int]) -> FrameGaussians:
+        """Those of some frames."""
+        return FrameGaussians(self.raw[frames], self.importance[frames])
+
+
+class PointNetwork(nn.Module):
+    """Two layers on what a point reads of tokens, where it lies and what it sees. The first layer
+    is a sum, so that tokens go through it before they are spread over the points."""
+
+    def __init__(self, width: int, position: int, seen: int, hidden: int, out: int) -> None:
+        super().__init__()
+        self.of_tokens = nn.Linear(width, hidden)
+        self.of_place = nn.Linear(position, hidden, bias=False)
+        self.of_seen = nn.Linear(seen, hidden, bias=False) if seen else None
+        self.out = nn.Linear(hidden, out)
+        quiet_start(self.out)
+
+    def forward(self, tokens: Tensor, points: HeadPoints, seen: Tensor | None) -> Tensor:
+        """Values [F, N, out] of tokens [F, P, D] and what the points see [F, N, .]."""
+        values = points.read(self.of_tokens(tokens)) + self.of_place(points.waves)
+        if self.of_seen is not None and seen is not None:
+            values = values + self.of_seen(seen)
+        return self.out(silu(values))
+
+
+class GaussianHead(nn.Module):
+    """Offsets first; then, seen from where the offsets put them, all the rest."""
+
+    def __init__(self, width: int, position: int, local: int, hidden: int) -> None:
+        """`local` channels of picture features that points read, or 0."""
+        super().__init__()
+        seen = local + SEEN if local else 0
+        self.offset = PointNetwork(width, position, seen, hidden, 3)
+        # Colour 3, trust 1, opacity 1, scale 3, quat 4, importance 1.
+        self.rest = PointNetwork(width, position, seen, hidden, 13)
+
+    def forward(
+        self, tokens: Tensor, points: HeadPoints, views: Views, local: LocalFeatures | None
+    ) -> FrameGaussians:
+        """Gaussians of the frames' point tokens [F, P, D]."""
+        count = len(points.waves)
+        still = tokens.new_zeros(len(tokens), count, 3)
+        before = local.at(_carried(still, points, views)).features if local else None
+        means = 2 * REACH * (self.offset(tokens, points, before).float().sigmoid() - 0.5)
+        after = local.at(_carried(means, points, views)) if local else None
+        rest = self.rest(tokens, points, after.features if after else None).float()
+        color, trust, opacity, scale, quat, importance = rest.split((3, 1, 1, 3, 4, 1), dim=-1)
+        colors = color.sigmoid()
+        if after is not None:
+            trusted = after.seen * (trust + FIRST_TRUST).sigmoid()
+            colors = trusted * after.colors + (1 - trusted) * colors
+        first = (points.spacing + math.log(START_SIZE))[:, None]
+        raw = torch.cat(
+            [
+                means,
+                quat + quat.new_tensor([1.0, 0, 0, 0]),
+                (first + SIZE_RANGE * (scale / SIZE_RANGE).tanh()).clamp_max(math.log(LARGEST)),
+                opacity + FIRST_OPACITY,
+                colors,
+            ],
+            dim=-1,
+        )
+        return FrameGaussians(raw, importance[..., 0] + FIRST_IMPORTANCE)
+
+
+def _carried(means: Tensor, points: HeadPoints, views: Views) -> Tensor:
+    """Where offsets [F, N, 3] put the points on the frames' own heads, [F, N, 3] in the world."""
+    upright = means.new_tensor([1.0, 0, 0, 0]).expand(*means.shape[:2], 4)
+    return points.surface.carry(means, upright, views.vertices.float())[0]
