@@ -53,14 +53,13 @@ class _Placed(NamedTuple):
     """What is kept of Gaussians in the world."""
 
     source: GaussianArrays
-    count: int
     matrix: np.ndarray
     gaussians: GaussianArrays
 
 
 _carriers: dict[int, Carrier] = {}  # by session_uid of the payload
-_posed: dict[tuple[int, str], _Posed] = {}  # by session_uid of the object, mode of the depsgraph
-_placed: dict[tuple[int, str], _Placed] = {}  # the same
+_placed: dict[tuple[int, str], _Placed] = {}  # by session_uid of the object, depsgraph's mode
+_posed: dict[tuple[int, str, int], _Posed] = {}  # by the same and the level's count
 
 
 def is_avatar(obj: bpy.types.Object) -> bool:
@@ -142,7 +141,7 @@ def shown_count(obj: bpy.types.Object) -> int:
 
 
 def pose(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, count: int) -> GaussianArrays:
-    """The first `count` Gaussians of an avatar, or more, in its proxy head's space.
+    """The Gaussians of an avatar's level of detail of `count`, in its proxy head's space.
 
     The same object comes back while nothing has changed. Raises LikenessError when a modifier has
     changed the proxy head's vertices, AvatarFileError when the payload is damaged.
@@ -152,9 +151,9 @@ def pose(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, count: int) -> G
     evaluated = obj.evaluated_get(depsgraph)
     now = head_pose.read(evaluated, avatar.head, len(avatar.deltas))
     key = now.key() + source.to_bytes(8, "little")
-    slot = (obj.original.session_uid, depsgraph.mode)
+    slot = (obj.original.session_uid, depsgraph.mode, count)
     kept = _posed.get(slot)
-    if kept is not None and kept.key == key and len(kept.gaussians.means) >= count:
+    if kept is not None and kept.key == key:
         return kept.gaussians
     if kept is None:
         forget_deleted()
@@ -176,14 +175,8 @@ def evaluate(
     matrix = np.array(obj.evaluated_get(depsgraph).matrix_world)
     slot = (obj.original.session_uid, depsgraph.mode)
     kept = _placed.get(slot)
-    if (
-        kept is None
-        or kept.source is not source
-        or kept.count != count
-        or not np.array_equal(kept.matrix, matrix)
-    ):
-        prefix = GaussianArrays(*(part[:count] for part in source))
-        kept = _placed[slot] = _Placed(source, count, matrix, carry_along(prefix, matrix))
+    if kept is None or kept.source is not source or not np.array_equal(kept.matrix, matrix):
+        kept = _placed[slot] = _Placed(source, matrix, carry_along(source, matrix))
     return kept.gaussians
 
 
@@ -192,10 +185,9 @@ def drawn(one: Appearance, depsgraph: bpy.types.Depsgraph, level: int) -> Drawn:
     avatar = read(one.avatar)
     count = count_of_level(avatar, level)
     posed = pose(one.avatar, depsgraph, count)
-    prefix = GaussianArrays(*(part[:count] for part in posed))
     size = max(volume_scale(one.matrix), 1e-6)
     return Drawn(
-        carry_along(prefix, one.matrix),
+        carry_along(posed, one.matrix),
         radius(avatar) * size,
         footprint_on_head(avatar) * size**2,
     )

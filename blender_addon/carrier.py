@@ -28,12 +28,16 @@ class Carrier:
         self._first = np.zeros((2, len(used)), np.float32)  # one tangent for each triangle
         self._first[:, self._triangle] = binding.tangent.T
         self._base = np.ascontiguousarray(avatar.base.T, np.float32)  # [14, N]
+        coarser = avatar.levels[1:] if avatar.level_offsets else ()
+        self._coarser = {  # by count, [14, n]
+            count: np.ascontiguousarray(avatar.base_of(count).T, np.float32) for count in coarser
+        }
         deltas = avatar.deltas.transpose(0, 2, 1).astype(np.float32)
         self._deltas = np.ascontiguousarray(deltas)  # [K, 14, N]
 
     def local(self, weights: np.ndarray, count: int) -> np.ndarray:
         """Raw Gaussians [14, n] in tangent space for reduced weights [K]; idle ones are free."""
-        base = self._base[:, :count]
+        base = self._coarser.get(count, self._base[:, :count])
         active = np.flatnonzero(np.abs(weights) > _IDLE_WEIGHT)
         if not len(active):
             return base

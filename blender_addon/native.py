@@ -133,11 +133,7 @@ def unregister_handlers() -> None:
 
 def _gaussians(proxy: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> GaussianArrays:
     """The Gaussians of the avatar's level, in its proxy head's space."""
-    count = avatar_object.shown_count(proxy)
-    gaussians = avatar_object.pose(proxy, depsgraph, count)
-    if len(gaussians.means) == count:
-        return gaussians
-    return GaussianArrays(*(part[:count] for part in gaussians))
+    return avatar_object.pose(proxy, depsgraph, avatar_object.shown_count(proxy))
 
 
 def _write(cloud: bpy.types.PointCloud, gaussians: GaussianArrays) -> None:

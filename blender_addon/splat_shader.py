@@ -190,12 +190,11 @@ def draw_splats(
     sharpness: float,
     footprint: float = 0.0,
     scale: DepthScale | None = None,
-    count: int | None = None,
 ) -> float:
     """Clear the target, blend the Gaussians into it; return the nearest depth in metres.
 
     The view's `view_matrix` may be any affine map from the Gaussians' space: moved, mirrored or
-    stretched heads need no Gaussians of their own. Only the first `count` are drawn.
+    stretched heads need no Gaussians of their own.
 
     `sharpness` (1/metre) is c of the soft-front depth, which blends exp(-c u): u is the place on
     `scale`, or without one the distance from the nearest Gaussian. `footprint` (m^2) is the size
@@ -203,7 +202,7 @@ def draw_splats(
     thinner Gaussians than training saw.
     """
     view_matrix = np.asarray(view.view_matrix, np.float64)
-    depths = view_depths(splats.means[:count], view_matrix)
+    depths = view_depths(splats.means, view_matrix)
     order = far_to_near(depths)
     front = float(depths[order[-1]]) if len(order) else 0.0
     places = scale.place(depths[order]) if scale else depths[order] - front

@@ -67,7 +67,8 @@ _MOST_TARGETS = 6  # viewports of different sizes that are open at once
 
 _draw_callback: object | None = None
 _targets: dict[tuple[int, int], SplatTarget] = {}  # the last used one at the end
-_uploads: dict[int, tuple[GaussianArrays, UploadedSplats]] = {}  # by session_uid of the avatar
+# By session_uid of the avatar and count of the level.
+_uploads: dict[tuple[int, int], tuple[GaussianArrays, UploadedSplats]] = {}
 _problems: dict[int, str] = {}  # by session_uid of the avatar
 _logged: set[str] = set()
 
@@ -146,9 +147,9 @@ def draw_avatars(context: bpy.types.Context) -> None:
     border = viewport_rules.render_border(context)
     # Far heads first: each is blended on its own and laid over those behind it.
     for one in sorted(shown, key=lambda one: one.view.view_matrix[2, 3]):
-        splats = uploads.get(one.appearance.avatar.session_uid)
+        splats = uploads.get((one.appearance.avatar, one.count))
         if splats is not None:
-            draw_one(splats, one.appearance.avatar, one.view, one.count, hidden_by, border)
+            draw_one(splats, one.appearance.avatar, one.view, hidden_by, border)
 
 
 def _prepared(appearance: Appearance, view: View) -> _Shown | None:
@@ -168,20 +169,19 @@ def _prepared(appearance: Appearance, view: View) -> _Shown | None:
     return _Shown(appearance, of_head, avatar_object.count_of_level(avatar, level))
 
 
-def _upload(shown: Iterable[_Shown], depsgraph: bpy.types.Depsgraph) -> dict[int, UploadedSplats]:
-    """Posed Gaussians on the GPU by session_uid of the avatar, as many as any place needs."""
-    most: dict[bpy.types.Object, int] = {}
-    for one in shown:
-        most[one.appearance.avatar] = max(one.count, most.get(one.appearance.avatar, 0))
+def _upload(
+    shown: Iterable[_Shown], depsgraph: bpy.types.Depsgraph
+) -> dict[tuple[bpy.types.Object, int], UploadedSplats]:
+    """Posed Gaussians on the GPU by avatar and level of detail: each once, for all its places."""
     ready = {}
-    for obj, count in most.items():
+    for obj, count in {(one.appearance.avatar, one.count): None for one in shown}:
         try:
             gaussians = avatar_object.pose(obj, depsgraph, count)
         except LikenessError as error:
             _note_problem(obj, error)
             continue
         _problems.pop(obj.session_uid, None)
-        ready[obj.session_uid] = _uploaded(obj, gaussians)
+        ready[obj, count] = _uploaded(obj, gaussians)
     return ready
 
 
@@ -189,18 +189,17 @@ def draw_one(
     splats: UploadedSplats,
     obj: bpy.types.Object,
     view: View,
-    count: int,
     hidden_by: Occlusion = Occlusion.SCENE,
     border: Rectangle | None = None,
 ) -> None:
-    """Lay the first `count` Gaussians of an avatar, in its own space, onto the bound view."""
+    """Lay an avatar's Gaussians, in its own space, onto the bound view."""
     avatar = avatar_object.read(obj)
     target = _target(view.width, view.height)
     restore = _remember_state()
     size = avatar_object.radius(avatar) * volume_scale(view.view_matrix)
     sharpness = DEPTH_SHARPNESS / max(size, 1e-6)
     footprint = avatar_object.footprint_on_head(avatar)
-    front = splat_shader.draw_splats(splats, view, target, sharpness, footprint, count=count)
+    front = splat_shader.draw_splats(splats, view, target, sharpness, footprint)
     shader, quad = _resolver()
     shader.bind()
     window = view.window_matrix
@@ -237,12 +236,14 @@ def _remember_state() -> Callable[[], None]:
 
 
 def _uploaded(obj: bpy.types.Object, gaussians: GaussianArrays) -> UploadedSplats:
-    kept = _uploads.get(obj.session_uid)
+    slot = (obj.session_uid, len(gaussians.means))
+    kept = _uploads.get(slot)
     if kept is None:
-        for stale in set(_uploads) - {other.session_uid for other in bpy.data.objects}:
+        present = {other.session_uid for other in bpy.data.objects}
+        for stale in [slot for slot in _uploads if slot[0] not in present]:
             del _uploads[stale]
     if kept is None or kept[0] is not gaussians:
-        kept = _uploads[obj.session_uid] = (gaussians, UploadedSplats(gaussians))
+        kept = _uploads[slot] = (gaussians, UploadedSplats(gaussians))
     return kept[1]
 
 

@@ -1,7 +1,8 @@
 """`bake`, the hinge: any Avatar (torch) becomes a BakedAvatar (NumPy), all that Blender knows.
 
-Gaussians are ordered so that a level of detail is a prefix (levels); what never shows is left out;
-the difference from the un-baked avatar is measured on the clip's frames and stored (bake_error).
+Gaussians are ordered so that a level of detail is a prefix (levels), and coarser levels learn to
+stand in for what they leave out (methods/level_offsets); what never shows is left out; the
+difference from the un-baked avatar is measured on the clip's frames and stored (bake_error).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from .avatar import Avatar
 from .bake_error import bake_error
 from .clip import TrackedClip
 from .levels import importance, level_order, places
-from .progress import Tick, halves, silent
+from .methods.level_offsets import with_level_offsets
+from .progress import Tick, parts, silent
 
 INVISIBLE = 1 / 255
 """The rasterisers skip what is fainter, so leaving it out changes no pixel."""
@@ -36,7 +38,7 @@ def bake(
     tests = np.zeros(0, np.int32) if test_frames is None else np.asarray(test_frames, np.int32)
     seen = np.setdiff1d(np.arange(len(clip.params)), tests)
     codes = torch.from_numpy(np.asarray(clip.head.code(clip.params[seen]), np.float32))
-    first, second = halves(tick)
+    first, second, third = parts(tick, 3)
     performance = _performance(clip, tests)
     shows = None if draft else importance(avatar, performance, first)
     base, deltas, weight_map = avatar.linear(codes, shows, draft)
@@ -54,7 +56,8 @@ def bake(
         info=dict(info or {}),
     )
     if not draft:
-        baked.info["bake_error"] = bake_error(avatar, baked, clip, second)
+        baked = with_level_offsets(baked, avatar.device, second)
+        baked.info["bake_error"] = bake_error(avatar, baked, clip, third)
     return baked
 
 

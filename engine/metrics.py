@@ -78,16 +78,21 @@ def on_black(frame: TrackedFrame) -> np.ndarray:
 
 
 def evaluate(
-    baked: BakedAvatar, clip: TrackedClip, frames: np.ndarray, tick: Tick = silent
+    baked: BakedAvatar,
+    clip: TrackedClip,
+    frames: np.ndarray,
+    tick: Tick = silent,
+    count: int | None = None,
 ) -> dict[str, Any]:
-    """Mean PSNR (dB) and SSIM of the frames, with every frame's own value for the report.
+    """Mean PSNR (dB) and SSIM of the frames, with every frame's own value for the report. `count`
+    is a level of detail.
 
     LPIPS is left out where its weights are not installed; nothing is downloaded.
     """
     frames = np.asarray(frames)
     if not len(frames):
         return {"frames": 0}
-    renders = render_performance(baked, clip.params[frames], clip.camera)
+    renders = render_performance(baked, clip.params[frames], clip.camera, count=count)
     lpips = _lpips()
     rows: dict[str, list[float]] = {"psnr": [], "ssim": []}
     if lpips:

@@ -21,9 +21,13 @@ def silent(fraction: float) -> None:
     """A tick for those who do not listen."""
 
 
-def halves(tick: Tick) -> tuple[Tick, Tick]:
-    """Ticks for two parts of a stage that take about as long."""
-    return lambda fraction: tick(fraction / 2), lambda fraction: tick((1 + fraction) / 2)
+def parts(tick: Tick, count: int) -> tuple[Tick, ...]:
+    """Ticks for the parts of a stage, if they take about as long."""
+
+    def part(number: int) -> Tick:
+        return lambda fraction: tick((number + fraction) / count)
+
+    return tuple(part(number) for number in range(count))
 
 
 def unheard(stage: str, fraction: float) -> None:

@@ -72,4 +72,5 @@ def taken(baked: BakedAvatar, order: np.ndarray, levels: tuple[int, ...]) -> Bak
         deltas=baked.deltas[:, order],
         levels=levels,
         info=dict(baked.info),
+        level_offsets=(),
     )

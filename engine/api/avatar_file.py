@@ -142,7 +142,6 @@ def _read_header(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
             f" {VERSION}.",
             "Update Likeness.",
         )
-    require(version == VERSION and version is not True, "its version is illegal")
     check_header(header)
     table = array_table(header)
     manifest = {name: {"dtype": d, "shape": list(shape)} for name, (d, shape) in table.items()}

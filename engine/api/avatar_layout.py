@@ -18,6 +18,7 @@ from .avatar_rules import (
     array_table,
     check_arrays,
     check_header,
+    offsets_by_level,
     require,
 )
 from .baked import BakedAvatar, Binding, Performance, WeightMap
@@ -39,6 +40,7 @@ def pack(avatar: BakedAvatar) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "head/expression_values": values,
         "base": avatar.base,
         "deltas": avatar.deltas,
+        "level_offsets": np.concatenate([np.zeros((0, RAW_WIDTH)), *avatar.level_offsets]),
     }
     for name in PARAMS:
         derived[f"performance/{name}"] = getattr(avatar.performance.params, name)
@@ -98,6 +100,7 @@ def unpack(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> BakedAvatar
             **part("performance", *PARAMS),
         ),
         info=header["info"],
+        level_offsets=offsets_by_level(header, arrays),
     )
 
 
@@ -113,7 +116,7 @@ def _header(avatar: BakedAvatar, expression_rows: int) -> dict[str, Any]:
     inputs = len(head.code_names)
     return {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if avatar.level_offsets else 1,
         "name": avatar.name,
         "counts": {
             "gaussians": len(avatar.base),

@@ -13,7 +13,7 @@ import numpy as np
 from .head import JOINTS
 
 FORMAT = "likeness avatar"
-VERSION = 1
+VERSION = 2  # 1 is the same without what levels of detail add
 RAW_WIDTH = 14  # columns of the raw block: 11 + 3 colours
 
 # Largest legal counts: a bound on memory, far above what any method makes.
@@ -93,6 +93,8 @@ def array_table(header: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]
     for index, (inputs, outputs) in enumerate(zip(layers[:-1], layers[1:], strict=True)):
         table[f"weight_map/{index}/weight"] = ("<f4", (outputs, inputs))
         table[f"weight_map/{index}/bias"] = ("<f4", (outputs,))
+    if header["version"] > 1:
+        table["level_offsets"] = ("<f2", (sum(header["levels"][1:]), RAW_WIDTH))
     return table
 
 
@@ -107,6 +109,7 @@ def array_bytes(dtype: str, shape: tuple[int, ...]) -> int:
 def check_header(header: Any) -> None:
     """Raise LayoutError unless the header is complete, of the right types, and within bounds."""
     require(isinstance(header, dict), "its header is not a JSON object")
+    require(_is_int(header.get("version"), 1, VERSION), "its version is illegal")
     for key in ("counts", "head", "camera", "info"):
         require(isinstance(header.get(key), dict), f"its header has no {key}")
     require(_is_name(header.get("name")), "its header has no legal name")
@@ -120,6 +123,7 @@ def check_header(header: Any) -> None:
     require(counts["expression_rows"] <= dense_rows, "it moves more vertices than there are")
     _check_layers(header.get("weight_layers"), counts)
     _check_levels(header.get("levels"), counts["gaussians"])
+    require(header["version"] == 1 or len(header["levels"]) > 1, "its levels of detail are missing")
     _check_head(header["head"], counts)
     camera = header["camera"]
     for key in ("width", "height"):
@@ -190,6 +194,22 @@ def check_arrays(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         require((abs(sums - 1) < 1e-2).all(), f"rows of {name} do not sum to 1")
     confidence = arrays["performance/confidence"]
     require(((confidence >= 0) & (confidence <= 1)).all(), "performance/confidence leaves 0 to 1")
-    quats = np.linalg.norm(arrays["base"][:, 3:7], axis=-1)
-    require((quats > 1e-8).all(), "base has a quaternion of length 0")
+    _check_quats(arrays["base"], "base")
+    for count, offsets in zip(header["levels"][1:], offsets_by_level(header, arrays), strict=False):
+        _check_quats(arrays["base"][:count] + offsets, f"the level of {count} Gaussians")
     require((np.diagonal(arrays["performance/K"]) > 0).all(), "performance/K is not a camera")
+
+
+def _check_quats(raw: np.ndarray, name: str) -> None:
+    lengths = np.linalg.norm(raw[:, 3:7], axis=-1)
+    require((lengths > 1e-8).all(), f"{name} has a quaternion of length 0")
+
+
+def offsets_by_level(
+    header: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    """What each level of detail but the first adds to its base [n, 14]; nothing in version 1."""
+    if "level_offsets" not in arrays:
+        return ()
+    ends = np.cumsum(header["levels"][1:])
+    return tuple(np.split(arrays["level_offsets"].astype(np.float32), ends[:-1]))

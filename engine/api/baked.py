@@ -108,6 +108,9 @@ class BakedAvatar:
     levels: tuple[int, ...]  # Gaussian counts of the levels of detail, descending, first = N
     performance: Performance
     info: dict[str, Any]  # method, settings, bake_error, metrics, provenance, tool_version
+    # Raw [n, 14] each: what levels 1, 2, ... add to their prefix of the base, so that the Gaussians
+    # that stay stand in for those left out; empty where they add nothing.
+    level_offsets: tuple[np.ndarray, ...] = ()
 
     @property
     def count(self) -> int:
@@ -117,12 +120,20 @@ class BakedAvatar:
         """Reduced blendshape weights [..., K] of the pose, before any slider is added."""
         return self.weight_map(self.head.code(params))
 
+    def base_of(self, count: int) -> np.ndarray:
+        """The first `count` base Gaussians [n, 14], as the level of so many has them."""
+        prefix = self.base[:count]
+        if not self.level_offsets or count not in self.levels[1:]:
+            return prefix
+        return prefix + self.level_offsets[self.levels.index(count) - 1]
+
     def local(self, weights: np.ndarray, count: int | None = None) -> np.ndarray:
         """Raw Gaussians [..., n, 14] in tangent space for reduced weights [..., K]."""
         n = count or self.count
+        base = self.base_of(n)
         if not len(self.deltas):
-            return np.broadcast_to(self.base[:n], (*np.shape(weights)[:-1], n, self.base.shape[-1]))
-        return self.base[:n] + np.tensordot(weights, self.deltas[:, :n], axes=1)
+            return np.broadcast_to(base, (*np.shape(weights)[:-1], *base.shape))
+        return base + np.tensordot(weights, self.deltas[:, :n], axes=1)
 
     def evaluate(
         self, weights: np.ndarray, vertices: np.ndarray, count: int | None = None

@@ -16,7 +16,7 @@ from ..api.errors import LikenessError
 from ..api.messages import Message
 from ..api.requests import BakeRequest
 from ..device import check_device, torch_device
-from ..progress import ProgressEvents, Report, one_stage, span
+from ..progress import ProgressEvents, Report, Tick, one_stage, span
 
 if TYPE_CHECKING:
     from ..api.baked import BakedAvatar
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST = 0.95
 """Share of the Gaussians that may be left out."""
 SUFFIX = ".likeness"
-COUNTED, FITTED, ORDERED = 0.15, 0.75, 0.85
+COUNTED, FITTED, ORDERED, TAUGHT = 0.1, 0.6, 0.7, 0.85
 
 
 def bake(request: BakeRequest, emit: Callable[[Message], None]) -> dict[str, Any]:
@@ -40,8 +40,9 @@ def bake(request: BakeRequest, emit: Callable[[Message], None]) -> dict[str, Any
     if clip:
         small = _refined(small, clip, request, span(report, COUNTED, FITTED))
     small = _pruned(small, 0.0, span(report, FITTED, ORDERED))
+    small = _levelled(small, request, one_stage(report, "Teaching the levels", ORDERED, TAUGHT))
     small.info["pruned"] = round(request.prune, 4)
-    metrics = _metrics(baked, small, clip, span(report, ORDERED, 1)) if clip else {}
+    metrics = _metrics(baked, small, clip, span(report, TAUGHT, 1)) if clip else {}
     write_avatar(request.output, small)
     return {
         "path": request.output,
@@ -90,6 +91,13 @@ def _pruned(baked: BakedAvatar, share: float, report: Report) -> BakedAvatar:
     kept = np.argsort(-shows, kind="stable")[: max(1, round(baked.count * (1 - share)))]
     order, levels = level_order(places(baked.head, baked.binding)[kept], shows[kept])
     return taken(baked, kept[order], levels)
+
+
+def _levelled(baked: BakedAvatar, request: BakeRequest, tick: Tick) -> BakedAvatar:
+    """Coarser levels of detail stand in for what they leave out."""
+    from ..methods.level_offsets import with_level_offsets
+
+    return with_level_offsets(baked, torch_device(request.device), tick)
 
 
 def _refined(

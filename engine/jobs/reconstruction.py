@@ -23,7 +23,7 @@ from ..api.messages import Message
 from ..api.requests import ReconstructRequest, changed
 from ..api.settings import METHODS
 from ..device import check_device
-from ..progress import ProgressEvents, Report, Tick, halves, one_stage, span
+from ..progress import ProgressEvents, Report, Tick, one_stage, parts, span
 from ..provenance import provenance
 from .previews import Previews
 from .source_clip import clip_digest, source_clip
@@ -257,7 +257,7 @@ def _measure(
     from ..metrics import evaluate
 
     tick(0.0)
-    first, second = halves(tick)
+    first, second = parts(tick, 2)
     found = evaluate(baked, clip, tests, first)
     before = evaluate(baked, tracked, tests, second)
     found |= {f"{name}_as_tracked": before[name] for name in ("psnr", "ssim") if name in before}

@@ -14,10 +14,15 @@ import numpy as np
 import pytest
 
 from engine.api.avatar_file import read_avatar, read_info, write_avatar
+from engine.api.baked import BakedAvatar
 from engine.api.errors import AvatarFileError
 from tests.small_avatar import small_avatar
 
 HALF = 2.0**-11  # float16 rounds by at most this share of a value
+
+
+# Each hostile edit below takes a sound file's bytes by member name and changes them.
+Members = dict[str, bytes]
 
 
 @pytest.fixture
@@ -58,6 +63,61 @@ def test_an_avatar_comes_back_as_it_was_written(tmp_path: Path, blendshapes: int
     )
 
 
+def _levelled() -> BakedAvatar:
+    """The small avatar, with what its coarser level adds to the base."""
+    offsets = np.float32(np.random.default_rng(3).normal(0, 0.1, (30, 14)))
+    return replace(small_avatar(), level_offsets=(offsets,))
+
+
+def test_what_a_level_of_detail_adds_comes_back_and_shows_at_that_level_alone(
+    tmp_path: Path,
+) -> None:
+    avatar, plain = _levelled(), small_avatar()
+    write_avatar(tmp_path / "a.likeness", avatar)
+    assert read_info(tmp_path / "a.likeness")["version"] == 2
+    back = read_avatar(tmp_path / "a.likeness")
+    np.testing.assert_allclose(back.level_offsets[0], avatar.level_offsets[0], rtol=HALF, atol=1e-7)
+    weights = np.float32([0.3, -0.5])
+    expected = plain.local(weights, 30) + back.level_offsets[0]
+    np.testing.assert_allclose(back.local(weights, 30), expected, atol=1e-4)
+    np.testing.assert_allclose(back.local(weights), plain.local(weights), atol=1e-4)
+
+
+def test_a_file_of_the_first_version_has_levels_that_add_nothing(path: Path) -> None:
+    assert read_info(path)["version"] == 1
+    back = read_avatar(path)
+    weights = np.float32([0.3, -0.5])
+    assert np.array_equal(back.local(weights, 30), back.local(weights)[:30])
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda m: m.pop("level_offsets.npy"),
+        lambda m: _poke("level_offsets", (3, 3), np.inf)(m),
+        lambda m: _put("level_offsets", np.zeros((29, 14), np.float16))(m),
+        lambda m: _edit_header(lambda h: h.update(version=1))(m),
+        lambda m: _edit_header(lambda h: h.update(levels=[60]))(m),
+    ],
+)
+def test_levels_of_detail_that_were_tampered_with_are_refused(
+    path: Path, edit: Callable[[Members], Any]
+) -> None:
+    write_avatar(path, _levelled())
+    _tamper(path, edit)
+    _refused(path)
+
+
+def test_a_level_may_not_take_a_quaternion_away(path: Path) -> None:
+    avatar = small_avatar()
+    offsets = np.zeros((30, 14), np.float32)
+    offsets[7, 3:7] = -np.float16(avatar.base[7, 3:7])
+    base = avatar.base.copy()
+    base[7, 3:7] = np.float16(base[7, 3:7])
+    with pytest.raises(AvatarFileError, match="length 0"):
+        write_avatar(path, replace(avatar, base=base, level_offsets=(offsets,)))
+
+
 def test_a_read_avatar_poses_like_the_written_one(path: Path) -> None:
     avatar, back = small_avatar(), read_avatar(path)
     posed, posed_back = (a.pose(a.performance.params) for a in (avatar, back))
@@ -96,6 +156,7 @@ def test_a_folder_that_does_not_exist_is_one_clear_error(tmp_path: Path) -> None
     [
         {"deltas": np.full((2, 60, 14), 1e6, np.float32)},  # beyond float16
         {"levels": (60, 90)},
+        {"level_offsets": (np.zeros((29, 14)),)},
         {"name": ""},
         {"info": {"loss": float("nan")}},
         {"info": {"array": np.zeros(3)}},
@@ -105,10 +166,6 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, change: dic
     with pytest.raises(AvatarFileError):
         write_avatar(tmp_path / "a.likeness", replace(small_avatar(), **change))
     assert not list(tmp_path.iterdir())
-
-
-# Each hostile edit below takes a sound file's bytes by member name and changes them.
-Members = dict[str, bytes]
 
 
 def _edit_header(change: Callable[[dict], Any]) -> Callable[[Members], None]:
@@ -211,13 +268,17 @@ def _refused(path: Path) -> AvatarFileError:
 
 @pytest.mark.parametrize("edit", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hand_edited_file_is_refused(path: Path, edit: Callable[[Members], Any]) -> None:
+    _tamper(path, edit)
+    _refused(path)
+
+
+def _tamper(path: Path, edit: Callable[[Members], Any]) -> None:
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     edit(members)
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
             archive.writestr(name, data)
-    _refused(path)
 
 
 def test_a_file_cut_anywhere_is_refused(path: Path) -> None:
@@ -254,9 +315,9 @@ def test_a_newer_version_asks_for_an_update(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         header = json.loads(archive.read("header.json"))
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("header.json", json.dumps({**header, "version": 2}))
+        archive.writestr("header.json", json.dumps({**header, "version": 3}))
     error = _refused(path)
-    assert "version 2" in error.message
+    assert "version 3" in error.message
     assert error.hint == "Update Likeness."
 
 

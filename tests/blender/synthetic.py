@@ -119,6 +119,7 @@ def make_avatar(
     ).astype(np.float32)
     deltas = rng.normal(0, 0.1, (blendshapes, gaussians, 14))
     deltas[..., :3] *= 0.01
+    levels = (gaussians, gaussians // 2, gaussians // 4)
     return BakedAvatar(
         name="Ball",
         head=head,
@@ -130,9 +131,10 @@ def make_avatar(
         base=base,
         deltas=_halves(deltas),
         weight_map=_weight_map(rng, blendshapes),
-        levels=(gaussians, gaussians // 2, gaussians // 4),
+        levels=levels,
         performance=make_performance(rng, frames),
         info={"method": "rgbavatar"},
+        level_offsets=tuple(_halves(rng.normal(0, 0.01, (count, 14))) for count in levels[1:]),
     )
 
 

@@ -103,12 +103,20 @@ def covariances(gaussians):
     return axes @ axes.swapaxes(-1, -2)
 
 
-def test_a_level_of_detail_is_a_prefix(avatar, proxy):
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_level_of_detail_is_a_prefix_and_what_it_adds(avatar, proxy, level):
+    params = make_params(np.random.default_rng(2))
+    animation.set_pose(proxy, params)
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    whole = avatar_object.evaluate(proxy, depsgraph, 0)
-    part = avatar_object.evaluate(proxy, depsgraph, 1)
-    assert len(part.means) == avatar.levels[1]
-    np.testing.assert_allclose(part.means, whole.means[: len(part.means)], atol=1e-7)
+    avatar_object.evaluate(proxy, depsgraph, 0)
+    part = avatar_object.evaluate(proxy, depsgraph, level)
+    expected = avatar.pose(params, avatar.levels[level])
+    vectors = coordinates.vectors_to_blender(expected.means)
+    np.testing.assert_allclose(part.means, vectors, atol=2e-5)
+    np.testing.assert_allclose(part.scales, expected.scales, rtol=1e-3)
+    np.testing.assert_allclose(part.colors, expected.colors, atol=1e-4)
+    bare = avatar.pose(params).colors[: avatar.levels[level]]
+    assert np.abs(part.colors - bare).max() > 0.01
 
 
 def test_nothing_is_evaluated_again_while_nothing_changes(proxy):

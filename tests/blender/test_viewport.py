@@ -163,7 +163,7 @@ def draw_in_view(view, wall_depth):
             gpu.matrix.load_projection_matrix(Matrix.Identity(4))
             shader.uniform_float("color", (0, 1, 0, 1))
             wall.draw(shader)
-        viewport.draw_one(splats, proxy, view, 6000)
+        viewport.draw_one(splats, proxy, view)
         pixels = buffer.read_color(0, 0, WIDTH, HEIGHT, 4, 0, "FLOAT")
     pixels.dimensions = WIDTH * HEIGHT * 4
     return np.array(pixels).reshape(HEIGHT, WIDTH, 4)

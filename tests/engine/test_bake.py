@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from engine.api.baked import GaussianArrays
 from engine.api.settings import RGBAvatarSettings
 from engine.bake import bake
 from engine.methods.rgbavatar import reconstruct
+from engine.metrics import psnr
 from engine.render import orbit_camera, render_arrays, render_baked, render_performance
 from tests.engine.ellipsoid import EllipsoidClip
 
@@ -64,6 +67,20 @@ def test_levels_are_prefixes_that_keep_what_covers_most(fitted):
     _, full = render_baked(baked, clip.params[0], clip.camera)
     _, first = render_baked(baked, clip.params[0], clip.camera, count=baked.count // 2)
     assert first.sum() > 0.75 * full.sum()
+
+
+def test_coarser_levels_stand_in_for_what_they_leave_out(fitted):
+    _, baked, clip = fitted
+    bare = replace(baked, level_offsets=())
+    whole = [rgb for rgb, _ in render_performance(baked, clip.params, clip.camera)]
+
+    def psnr_of(avatar, count):
+        images = render_performance(avatar, clip.params, clip.camera, count=count)
+        return np.mean([psnr(rgb, truth) for (rgb, _), truth in zip(images, whole, strict=True)])
+
+    assert [len(offsets) for offsets in baked.level_offsets] == list(baked.levels[1:])
+    for count in baked.levels[1:]:
+        assert psnr_of(baked, count) > psnr_of(bare, count) + 1
 
 
 def test_an_orbit_camera_keeps_the_centre_where_it_was(fitted):
