@@ -92,7 +92,7 @@ def draw_light(rng: np.random.Generator) -> Light:
         radiance = radiance + rng.uniform(0.3, 1.5) * np.exp(6 * (towards @ rim - 1))[:, None] * 2
     front = np.clip(towards @ _towards(0, 0.2), 0, None)
     mean = (radiance * front[:, None]).mean() / front.mean()
-    exposure = rng.uniform(0.8, 1.25) / mean
+    exposure = rng.uniform(0.9, 1.35) / mean
     return Light((radiance * exposure).astype(np.float32), key, key_colour * contrast * exposure)
 
 

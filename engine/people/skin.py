@@ -25,7 +25,8 @@ def skin_albedo(traits: Traits, canvas: Template) -> np.ndarray:
     rng = np.random.default_rng([traits.seed, 3])
     points = canvas.points
     tone = linear(traits.skin)
-    colour = tone * np.exp(0.06 * octaves(rng, points, 60, 20, 7))[:, None]
+    mottled = 0.05 * octaves(rng, points, 60, 20) + 0.06 * octaves(rng, points, 7, 3.5)
+    colour = tone * np.exp(mottled)[:, None]
     blood = 0.75 * bump(points, (42, -22, 60), 22) + 0.8 * bump(points, NOSE_TIP, 16)
     blood = blood + 0.8 * canvas.of("ears") + 0.3 * bump(points, (0, -88, 75), 15)
     blood = np.clip(blood * (1 + 0.4 * waves(rng, points, 25)), 0, 1.3) * traits.ruddiness

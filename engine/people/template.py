@@ -9,13 +9,16 @@ import numpy as np
 
 from ..api.baked import Binding
 from ..api.head import HeadModel
-from ..binding import texel_spacing, uniform_uv_binding
+from ..binding import texel_spacing, uniform_uv_binding, uv_tangents
 from ..heads.builtin import builtin_head
 from ..mesh import vertex_normals
 
 UV_SIZE = 176
 """Texels of the atlas: a Gaussian every 1.5 mm of the face, some 35 000 in all."""
-WIDEST = 0.005
+OUTER = ("skin", "lips", "eyelids", "scalp", "ears", "neck")
+GAP = 0.0026
+"""Metres between Gaussians that the outside has everywhere, though a triangle have few texels."""
+WIDEST = 0.003
 """Metres between Gaussians at most: what the mouth stretches far must not show behind the head."""
 
 
@@ -45,8 +48,11 @@ class Template(NamedTuple):
 def template() -> Template:
     """The canvas; the same object on every call: do not change it."""
     head = builtin_head()
-    binding = uniform_uv_binding(head, UV_SIZE)
-    spacing = np.minimum(texel_spacing(head, binding, UV_SIZE), WIDEST)
+    binding = _filled(head, uniform_uv_binding(head, UV_SIZE))
+    inside = [head.region_names.index(name) for name in ("mouth", "tongue", "lips", "eyelids")]
+    folded = np.isin(head.face_regions[binding.face], inside)
+    spacing = texel_spacing(head, binding, UV_SIZE)
+    spacing = np.where(folded, np.minimum(spacing, WIDEST), spacing)
     normals = vertex_normals(head.vertices, head.faces)
     corners = head.faces[binding.face]
     weights = binding.barycentric[..., None]
@@ -57,4 +63,21 @@ def template() -> Template:
         points=(head.vertices[corners] * weights).sum(1) * 1000,
         normals=(normals[corners] * weights).sum(1),
         region=head.face_regions[binding.face],
+    )
+
+
+def _filled(head: HeadModel, binding: Binding) -> Binding:
+    """The binding, with more Gaussians on the triangles that the atlas gives too few texels."""
+    corners = head.vertices[head.faces]
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area = np.linalg.norm(cross, axis=1) / 2
+    outer = np.isin(head.face_regions, [head.region_names.index(name) for name in OUTER])
+    has = np.bincount(binding.face, minlength=len(area))
+    wanted = np.ceil(area / GAP**2).astype(int) * outer
+    face = np.repeat(np.arange(len(area)), np.maximum(wanted - has, 0)).astype(np.int32)
+    barycentric = np.random.default_rng(0).dirichlet((1.5, 1.5, 1.5), len(face))
+    return Binding(
+        np.concatenate([binding.face, face]),
+        np.concatenate([binding.barycentric, barycentric.astype(np.float32)]),
+        np.concatenate([binding.tangent, uv_tangents(head.face_uvs)[face]]),
     )

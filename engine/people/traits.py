@@ -55,7 +55,7 @@ class Traits:
 def draw_traits(seed: int) -> Traits:
     """The traits of the person with this number."""
     rng = np.random.default_rng([seed, 1])
-    melanin = rng.uniform() ** 1.3
+    melanin = rng.uniform() ** 1.7
     age, femininity = rng.beta(1.2, 1.7), rng.uniform()
     feminine = femininity > 0.5
     tone = np.array([np.interp(melanin * 6, np.arange(7), SKIN_TONES[:, k]) for k in range(3)])
