@@ -2,8 +2,10 @@
 
 Gaussians learned colours and opacities as the screen shows them: blended over a background in
 sRGB numbers. So where they are nearer than the render's depth, the picture is taken through the
-view transform, they are laid over it, and the result is taken back to scene-linear light. Every
-other pixel passes unchanged. They come premultiplied by alpha (render_engine.py).
+view transform, they are laid over it, and the result is taken back to scene-linear light. What
+motion blur or depth of field has made transparent is light that was there for a while, and is laid
+over as light; Spread says which it is. Every other pixel passes unchanged. Avatars come
+premultiplied by alpha (render_engine.py, exposure.py).
 """
 
 from __future__ import annotations
@@ -28,42 +30,88 @@ VIEW_SPACES = {
 }
 
 
+_INPUTS = (
+    ("Image", "NodeSocketColor"),
+    ("Depth", "NodeSocketFloat"),
+    ("Avatars", "NodeSocketColor"),
+    ("Avatar Depth", "NodeSocketFloat"),
+    ("Spread", "NodeSocketFloat"),
+    ("Holdout", "NodeSocketFloat"),
+    ("Obstacles", "NodeSocketFloat"),
+)
+
+
 def build() -> bpy.types.NodeTree:
-    """A new group: Image, Depth, Avatars, Avatar Depth -> Image."""
+    """A new group: the picture and the avatar layer's passes -> Image and Depth with avatars."""
     group = bpy.data.node_groups.new(NAME, "CompositorNodeTree")
-    for name, kind in (
-        ("Image", "NodeSocketColor"),
-        ("Depth", "NodeSocketFloat"),
-        ("Avatars", "NodeSocketColor"),
-        ("Avatar Depth", "NodeSocketFloat"),
-    ):
+    for name, kind in _INPUTS:
         group.interface.new_socket(name, in_out="INPUT", socket_type=kind)
     group.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-    given, result = group.nodes.new("NodeGroupInput"), group.nodes.new("NodeGroupOutput")
-    depth = given.outputs["Avatar Depth"]
-    mask = _is_nearer(group, depth, given.outputs["Depth"])
-    shown = _convert(group, given.outputs["Image"], to_view=True)
-    over = _over(group, shown, given.outputs["Avatars"], mask)
-    light = _convert(group, over, to_view=False)
-    seen = _math(group, "MULTIPLY", mask, depth)  # 0 where hidden or where there is no Gaussian
-    chosen = _choose(group, seen, light, given.outputs["Image"])
-    group.links.new(chosen, result.inputs["Image"])
+    group.interface.new_socket("Depth", in_out="OUTPUT", socket_type="NodeSocketFloat")
+    given = group.nodes.new("NodeGroupInput").outputs
+    result = group.nodes.new("NodeGroupOutput").inputs
+    nearest = _math(group, "MINIMUM", given["Depth"], given["Obstacles"])
+    mask = _is_nearer(group, given["Avatar Depth"], nearest)
+    cut = _math(group, "MULTIPLY", mask, given["Holdout"])
+    behind = _scaled(group, given["Image"], _math(group, "SUBTRACT", 1.0, cut))
+    blended = _blend(group, behind, given["Avatars"], mask, given["Spread"])
+    # 0 where hidden or where there is no Gaussian
+    seen = _math(group, "MULTIPLY", mask, given["Avatar Depth"])
+    group.links.new(_choose(group, seen, blended, given["Image"]), result["Image"])
+    depth = _nearest_depth(group, mask, given)
+    group.links.new(depth, result["Depth"])
     for index, node in enumerate(group.nodes):
         node.location = (200 * index, 0)
     return group
 
 
+def _blend(
+    group: bpy.types.NodeTree,
+    behind: bpy.types.NodeSocket,
+    avatars: bpy.types.NodeSocket,
+    mask: bpy.types.NodeSocket,
+    spread: bpy.types.NodeSocket,
+) -> bpy.types.NodeSocket:
+    """Avatars over the picture: as display numbers where spread is 0, as light where it is 1."""
+    shown = _convert(group, behind, to_view=True)
+    as_shown = _convert(group, _over(group, shown, avatars, mask), to_view=False)
+    as_light = _over(group, behind, _convert(group, avatars, to_view=False), mask)
+    factor, first, second, mixed = compositor_tree.new_mix(group.nodes)
+    group.links.new(spread, factor)
+    group.links.new(as_shown, first)
+    group.links.new(as_light, second)
+    return mixed
+
+
+def _nearest_depth(
+    group: bpy.types.NodeTree, mask: bpy.types.NodeSocket, given: bpy.types.NodeInputs
+) -> bpy.types.NodeSocket:
+    """The avatar's depth where it is in front and more than half opaque, else the render's."""
+    parts = group.nodes.new("CompositorNodeSeparateColor")
+    group.links.new(given["Avatars"], parts.inputs[0])
+    opacity = _math(group, "MULTIPLY", mask, parts.outputs["Alpha"])
+    front = _math(group, "GREATER_THAN", opacity, 0.5)
+    behind = _math(group, "SUBTRACT", 1.0, front)
+    # Empty pixels are at 1e10: a difference of the two would leave nothing of the avatar's.
+    return _math(
+        group,
+        "ADD",
+        _math(group, "MULTIPLY", front, given["Avatar Depth"]),
+        _math(group, "MULTIPLY", behind, given["Depth"]),
+    )
+
+
 def match_view(group: bpy.types.NodeTree, view: bpy.types.ColorManagedViewSettings) -> None:
     """Make the group follow a view transform and an exposure. Writes only what differs."""
-    nodes = group.nodes
-    space = _view_space(view, nodes[_VIEW])
-    for name, prop in ((_VIEW, "to_color_space"), (_UNDO_VIEW, "from_color_space")):
-        if getattr(nodes[name], prop) != space:
-            setattr(nodes[name], prop, space)
-    for name, value in ((_EXPOSE, view.exposure), (_UNDO_EXPOSE, -view.exposure)):
-        socket = nodes[name].inputs["Exposure"]
-        if socket.default_value != value:
-            socket.default_value = value
+    space = _view_space(view, group.nodes[_VIEW])
+    spaces = {_VIEW: "to_color_space", _UNDO_VIEW: "from_color_space"}
+    exposures = {_EXPOSE: view.exposure, _UNDO_EXPOSE: -view.exposure}
+    for node in group.nodes:
+        role = node.name.split(".")[0]  # Blender numbers nodes of the same name
+        if role in spaces and getattr(node, spaces[role]) != space:
+            setattr(node, spaces[role], space)
+        if role in exposures and node.inputs["Exposure"].default_value != exposures[role]:
+            node.inputs["Exposure"].default_value = exposures[role]
 
 
 def inexact_colors_reason(view: bpy.types.ColorManagedViewSettings) -> str:
@@ -133,13 +181,17 @@ def _choose(
     """
     within = _math(group, "GREATER_THAN", mask, 0.0)
     without = _math(group, "SUBTRACT", 1.0, within)
-    parts = []
-    for image, share in ((outside, without), (inside, within)):
-        part = compositor_tree.new_mask(group.nodes)
-        group.links.new(image, part.inputs["Image"])
-        group.links.new(share, part.inputs["Alpha"])
-        parts.append(part.outputs[0])
-    return _over(group, *parts)
+    return _over(group, _scaled(group, outside, without), _scaled(group, inside, within))
+
+
+def _scaled(
+    group: bpy.types.NodeTree, image: bpy.types.NodeSocket, share: bpy.types.NodeSocket
+) -> bpy.types.NodeSocket:
+    """A share of a premultiplied image, alpha included."""
+    part = compositor_tree.new_mask(group.nodes)
+    group.links.new(image, part.inputs["Image"])
+    group.links.new(share, part.inputs["Alpha"])
+    return part.outputs[0]
 
 
 def _is_nearer(

@@ -1,7 +1,8 @@
 """The avatar layer: a small second scene in which the avatars are drawn for the compositor.
 
-It links the avatars and cameras of the user's scene, so they are evaluated there at the rendered
-frame. It is kept current by handlers; `synchronise` writes only what differs.
+It links the avatars of the user's scene and what is needed to draw them (cameras, instancers,
+holdouts), so they are evaluated there at the rendered frame. It is kept current by handlers;
+`synchronise` writes only what differs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 
 import bpy
 
-from . import avatar_object, compositing, gpu_probe
+from . import avatar_object, compositing, gpu_probe, holdouts, instancers
 
 ENGINE_IDS = {"GPU": "LIKENESS_AVATARS", "CPU": "LIKENESS_AVATARS_CPU"}
 
@@ -49,7 +50,7 @@ def synchronise(scene: bpy.types.Scene) -> None:
     layer = scene.likeness_render.layer
     if layer is None:
         return
-    wanted = set(renderable_avatars(scene)) | _cameras(scene)
+    wanted = {*renderable_avatars(scene), *_cameras(scene), *holdouts.find(scene)}
     linked = layer.collection.objects
     for stale in set(linked) - wanted:
         linked.unlink(stale)
@@ -67,24 +68,21 @@ def synchronise(scene: bpy.types.Scene) -> None:
 
 def renderable_avatars(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
     """Avatars of the scene, and what instances some, that no collection hides from renders."""
+    avatars = set(filter(avatar_object.is_avatar, bpy.data.objects))
+    if not avatars:
+        return
+    showing = avatars | instancers.find(avatars)
     for view_layer in scene.view_layers:
         if view_layer.use:
-            yield from _visible_avatars(view_layer.layer_collection)
+            yield from filter(showing.__contains__, _visible(view_layer.layer_collection))
 
 
-def _visible_avatars(branch: bpy.types.LayerCollection) -> Iterator[bpy.types.Object]:
+def _visible(branch: bpy.types.LayerCollection) -> Iterator[bpy.types.Object]:
     if branch.exclude or branch.collection.hide_render:
         return
-    yield from filter(_shows_avatars, branch.collection.objects)
+    yield from branch.collection.objects
     for child in branch.children:
-        yield from _visible_avatars(child)
-
-
-def _shows_avatars(obj: bpy.types.Object) -> bool:
-    collection = obj.instance_collection if obj.instance_type == "COLLECTION" else None
-    return avatar_object.is_avatar(obj) or (
-        collection is not None and any(map(avatar_object.is_avatar, collection.all_objects))
-    )
+        yield from _visible(child)
 
 
 def _cameras(scene: bpy.types.Scene) -> set[bpy.types.Object]:

@@ -66,6 +66,8 @@ def insert(scene: bpy.types.Scene) -> None:
     links.new(_nearest_depth(tree, renders), group.inputs["Depth"])
     links.new(layer.outputs["Image"], group.inputs["Avatars"])
     links.new(layer.outputs["Depth"], group.inputs["Avatar Depth"])
+    for name in ("Spread", "Holdout", "Obstacles"):
+        links.new(layer.outputs[name], group.inputs[name])
     links.new(group.outputs["Image"], output)
     scene.likeness_render.undo_record = json.dumps(record)
     match_view(scene)

@@ -82,3 +82,17 @@ def over_inputs(
     if IS_LEGACY:
         return by_id["Image"], by_id["Image_001"], by_id["Fac"]
     return by_id["Background"], by_id["Foreground"], by_id["Fac"]
+
+
+def new_mix(
+    nodes: bpy.types.Nodes,
+) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket, bpy.types.NodeSocket, bpy.types.NodeSocket]:
+    """Factor, first colour, second colour and result of a node that mixes. Alpha is the first's."""
+    if IS_LEGACY:
+        node = nodes.new("CompositorNodeMixRGB")
+        return *node.inputs[:3], node.outputs[0]
+    node = nodes.new("ShaderNodeMix")
+    node.data_type = "RGBA"
+    by_id = {socket.identifier: socket for socket in (*node.inputs, *node.outputs)}
+    names = ("Factor_Float", "A_Color", "B_Color", "Result_Color")
+    return tuple(by_id[name] for name in names)

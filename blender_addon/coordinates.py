@@ -73,3 +73,10 @@ def linear_from_srgb(colors: np.ndarray) -> np.ndarray:
     colors = np.asarray(colors)
     bright = ((np.maximum(colors, 0.04045) + 0.055) / 1.055) ** 2.4
     return np.where(colors <= 0.04045, colors / 12.92, bright)
+
+
+def srgb_from_linear(light: np.ndarray) -> np.ndarray:
+    """Inverse of `linear_from_srgb`."""
+    light = np.asarray(light)
+    bright = 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055
+    return np.where(light <= 0.0031308, light * 12.92, bright)

@@ -1,32 +1,37 @@
-"""The render engine of the avatar layer: Gaussians to a Combined and a Depth pass.
+"""The render engine of the avatar layer: Gaussians to the passes that the compositor group reads.
 
-Combined holds sRGB numbers premultiplied by alpha, as the Gaussians learned them; the compositor
-group (avatar_group.py) turns them into light. Depth is the soft-front distance along the view axis.
-Two classes, because an engine that asks for a GPU context crashes Blender where there is no driver.
+Combined holds sRGB numbers premultiplied by alpha, as the Gaussians learned them; the group
+(avatar_group.py) turns them into light. Depth is the soft-front distance along the view axis,
+Spread and Holdout are what exposure.py says of them, Obstacles the depth of meshes that hold out.
+Two classes, because an engine that asks for
+a GPU context crashes Blender where there is no driver.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import bpy
 import numpy as np
 
 from ..engine.api.baked import GaussianArrays
 from ..engine.api.errors import LikenessError
-from . import avatar_layer, avatar_object, cpu_splats, splat_shader
+from . import avatar_layer, cpu_splats, holdouts, lens, render_avatars, splat_shader
+from .camera_view import camera_view
 from .cpu_splats import SplatImage, View
-from .motion_blur import Exposure, shutter_offsets
-from .render_settings import LikenessRenderSettings
+from .exposure import Developed, Exposure
+from .motion_blur import shutter_offsets
+from .render_avatars import Avatars
 
-
-class Avatars(NamedTuple):
-    """Every avatar of a layer in Blender's world, together, so that their Gaussians sort as one."""
-
-    gaussians: GaussianArrays
-    sharpness: float  # 1/metre, c of the soft-front depth
-    footprint: float  # m^2, the training blur's size on the smallest head
+# Name, channels, their letters, type: Combined and Depth have the names of Blender's own.
+PASSES = (
+    ("Combined", 4, "RGBA", "COLOR"),
+    ("Depth", 1, "Z", "VALUE"),
+    ("Spread", 1, "X", "VALUE"),
+    ("Holdout", 1, "X", "VALUE"),
+    ("Obstacles", 1, "Z", "VALUE"),
+)
 
 
 class _AvatarEngine:
@@ -38,48 +43,95 @@ class _AvatarEngine:
     def update_render_passes(
         self, scene: bpy.types.Scene, renderlayer: bpy.types.ViewLayer
     ) -> None:
-        """Announce the passes; without Depth the Render Layers node has no Depth output."""
-        self.register_pass(scene, renderlayer, "Combined", 4, "RGBA", "COLOR")
-        self.register_pass(scene, renderlayer, "Depth", 1, "Z", "VALUE")
+        """Announce the passes; one that is not has no output at the Render Layers node."""
+        for announced in PASSES:
+            self.register_pass(scene, renderlayer, *announced)
 
     def render(self, depsgraph: bpy.types.Depsgraph) -> None:
         """Draw every avatar of the layer at the depsgraph's frame."""
         source = avatar_layer.find_source(depsgraph.scene.original)
         try:
-            exposure = self._expose(depsgraph, source)
+            passes = self._draw_passes(depsgraph, source)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return
         finally:
             self.release()
-        if not self.test_break():
-            self._write(exposure.develop())
+        if passes:
+            self._write(passes)
 
-    def _expose(self, depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene) -> Exposure:
-        """The frame, or with motion blur moments of the open shutter; fewer if cancelled."""
-        frame = depsgraph.scene.frame_current_final
-        exposure = Exposure()
-        for moment in frame + shutter_offsets(source):
-            if self.test_break():
-                break
+    def _draw_passes(
+        self, depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene
+    ) -> tuple[np.ndarray, ...]:
+        """What goes into PASSES; nothing if the user has cancelled the render."""
+        developed = self._expose(depsgraph, source)
+        if developed is None:
+            return ()
+        view = camera_view(depsgraph, source, self.resolution_x, self.resolution_y)
+        return *developed, holdouts.depth(depsgraph, source, view)
+
+    def _expose(self, depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene) -> Developed | None:
+        """The frame: the mean over moments of the open shutter and points of the open lens.
+
+        None if the user has cancelled the render.
+        """
+        # Blender brings only the whole frame to a layer's scene.
+        frame = depsgraph.scene.frame_current + source.frame_subframe
+        offsets = shutter_offsets(source)
+        exposure = None
+        for index, moment in enumerate(frame + offsets):
             self._go_to(depsgraph, moment)
             view = camera_view(depsgraph, source, self.resolution_x, self.resolution_y)
-            exposure.add(self.draw_splats(gather(depsgraph, source.likeness_render), view))
+            exposure = exposure or Exposure(view.height, view.width)
+            avatars = render_avatars.gather(depsgraph, source.likeness_render)
+            for seen in self._through_lens(depsgraph, source, view, index, len(offsets)):
+                if self.test_break():
+                    return None
+                self._add(exposure, avatars, seen)
         self._go_to(depsgraph, frame)
-        return exposure
+        return exposure.develop()
 
     def _go_to(self, depsgraph: bpy.types.Depsgraph, moment: float) -> None:
-        if depsgraph.scene.frame_current_final != moment:
+        scene = depsgraph.scene
+        if scene.frame_current + scene.frame_subframe != moment:
             whole = math.floor(moment)
             self.frame_set(whole, moment - whole)
 
-    def _write(self, image: SplatImage) -> None:
-        height, width = image.depth.shape
+    def _through_lens(
+        self,
+        depsgraph: bpy.types.Depsgraph,
+        source: bpy.types.Scene,
+        view: View,
+        index: int,
+        moments: int,
+    ) -> Iterator[View]:
+        """The view from this moment's share of the points of the lens; the view itself without."""
+        found = lens.find_lens(depsgraph.scene_eval.camera)
+        if found is None:
+            yield view
+            return
+        samples = max(source.likeness_render.lens_samples, moments)
+        for point in lens.points(found, samples)[index::moments]:
+            yield lens.through(view, point, found.focus)
+
+    def _add(self, exposure: Exposure, avatars: Avatars, view: View) -> None:
+        image = self.draw_splats(avatars.gaussians, view, avatars.sharpness, avatars.footprint)
+        if avatars.cutters is None:
+            exposure.add(image)
+            return
+        masks = self.draw_splats(avatars.cutters, view, avatars.sharpness, avatars.footprint)
+        cut = masks.color[..., 0]  # share of each pixel's alpha that is of avatars that hold out
+        color = image.color.copy()
+        color[..., 3] = np.maximum(color[..., 3] - cut, 0)
+        exposure.add(image._replace(color=color), cut)
+
+    def _write(self, passes: tuple[np.ndarray, ...]) -> None:
+        height, width = passes[0].shape[:2]
         result = self.begin_result(0, 0, width, height)
-        passes = result.layers[0].passes
-        # A flat array is copied at once; anything else goes through Python objects.
-        passes["Combined"].rect.foreach_set(image.color.ravel())
-        passes["Depth"].rect.foreach_set(image.depth.ravel())
+        written = result.layers[0].passes
+        for (name, *_), values in zip(PASSES, passes, strict=True):
+            # A flat array is copied at once; anything else goes through Python objects.
+            written[name].rect.foreach_set(values.ravel())
         self.end_result(result)
 
 
@@ -90,8 +142,10 @@ class LikenessAvatarsCPU(_AvatarEngine, bpy.types.RenderEngine):
     bl_label = "Likeness Avatars (CPU)"
     bl_use_gpu_context = False
 
-    def draw_splats(self, avatars: Avatars, view: View) -> SplatImage:
-        return cpu_splats.rasterize(avatars.gaussians, view, avatars.sharpness, avatars.footprint)
+    def draw_splats(
+        self, gaussians: GaussianArrays, view: View, sharpness: float, footprint: float
+    ) -> SplatImage:
+        return cpu_splats.rasterize(gaussians, view, sharpness, footprint)
 
     def release(self) -> None:
         """Nothing outlives a picture."""
@@ -104,74 +158,15 @@ class LikenessAvatarsGPU(_AvatarEngine, bpy.types.RenderEngine):
     bl_label = "Likeness Avatars"
     bl_use_gpu_context = True
 
-    def draw_splats(self, avatars: Avatars, view: View) -> SplatImage:
-        return splat_shader.rasterize(avatars.gaussians, view, avatars.sharpness, avatars.footprint)
+    def draw_splats(
+        self, gaussians: GaussianArrays, view: View, sharpness: float, footprint: float
+    ) -> SplatImage:
+        return splat_shader.rasterize(gaussians, view, sharpness, footprint)
 
     def release(self) -> None:
         """Without a window the GPU context ends with the render; freed later, Blender aborts."""
         if bpy.app.background:
             splat_shader.forget()
-
-
-def gather(depsgraph: bpy.types.Depsgraph, settings: LikenessRenderSettings) -> Avatars:
-    """The avatars that the depsgraph shows, instances too, as one set.
-
-    Raises LikenessError as `avatar_object.pose` does.
-    """
-    shown = [
-        one
-        for one in avatar_object.appearances(depsgraph)
-        if not any(obj.evaluated_get(depsgraph).hide_render for obj in (one.avatar, one.shower))
-    ]
-    drawn = [avatar_object.drawn(one, depsgraph, settings.level) for one in shown]
-    parts = [one.gaussians for one in drawn]
-    if not parts:
-        parts = [GaussianArrays(*(np.zeros((0, *tail)) for tail in ((3,), (4,), (3,), (), (3,))))]
-    return Avatars(
-        gaussians=GaussianArrays(*map(np.concatenate, zip(*parts, strict=True))),
-        sharpness=settings.depth_sharpness / min((one.radius for one in drawn), default=1.0),
-        footprint=min((one.footprint for one in drawn), default=0.0),
-    )
-
-
-def camera_view(
-    depsgraph: bpy.types.Depsgraph, source: bpy.types.Scene, width: int, height: int
-) -> View:
-    """The view of the depsgraph's camera, cut to the source scene's render border.
-
-    Raises LikenessError for panoramic cameras, which no window matrix describes.
-    """
-    camera = depsgraph.scene_eval.camera
-    if camera.data.type == "PANO":
-        raise LikenessError(
-            f"Avatars cannot be rendered through the panoramic camera {camera.name}.",
-            "Use a perspective or orthographic camera.",
-        )
-    render = source.render
-    window = camera.calc_matrix_camera(
-        depsgraph,
-        x=width,
-        y=height,
-        scale_x=render.pixel_aspect_x,
-        scale_y=render.pixel_aspect_y,
-    )
-    view_matrix = np.array(camera.matrix_world.normalized().inverted())
-    whole = View(view_matrix, np.array(window), width, height)
-    return _cut_to_border(whole, render) if render.use_border else whole
-
-
-def _cut_to_border(view: View, render: bpy.types.RenderSettings) -> View:
-    """Only the border's pixels. Blender multiplies in float32 and drops the fraction."""
-    size = np.array([view.width, view.height], np.float32)
-    low = (np.float32([render.border_min_x, render.border_min_y]) * size).astype(int)
-    high = (np.float32([render.border_max_x, render.border_max_y]) * size).astype(int)
-    cut = np.eye(4)
-    for axis in range(2):
-        scale = size[axis] / (high[axis] - low[axis])
-        centre = (low[axis] + high[axis]) / size[axis] - 1
-        cut[axis, axis] = scale
-        cut[axis, 3] = -scale * centre
-    return View(view.view_matrix, cut @ view.window_matrix, *(int(n) for n in high - low))
 
 
 classes = (LikenessAvatarsCPU, LikenessAvatarsGPU)

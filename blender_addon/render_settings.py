@@ -38,6 +38,14 @@ class LikenessRenderSettings(bpy.types.PropertyGroup):
         min=2,
         soft_max=32,
     )
+    lens_samples: bpy.props.IntProperty(
+        name="Lens Samples",
+        description="Points of the lens from which each frame is drawn when the camera has depth "
+        "of field",
+        default=32,
+        min=4,
+        soft_max=256,
+    )
     layer: bpy.props.PointerProperty(
         name="Avatar Layer",
         description="The scene in which this scene's avatars are drawn for the compositor",

@@ -34,6 +34,9 @@ class LIKENESS_PT_render(bpy.types.Panel):
         layout.prop(settings, "depth_sharpness", text="Sharpness")
         if scene.render.use_motion_blur:
             layout.prop(settings, "motion_samples", text="Moments")
+        camera = scene.camera
+        if camera and camera.type == "CAMERA" and camera.data.dof.use_dof:
+            layout.prop(settings, "lens_samples", text="Lens Points")
         reason = avatar_group.inexact_colors_reason(scene.view_settings)
         if reason:
             layout.label(text=reason, icon="INFO")

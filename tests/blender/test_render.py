@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
-from likeness.blender_addon import avatar_layer, avatar_object, cpu_splats, render_engine
+from likeness.blender_addon import avatar_layer, avatar_object, camera_view, cpu_splats
 
 from tests.blender import render_stage as stage
 
@@ -79,7 +79,7 @@ def test_soft_edges_blend_with_what_is_behind_as_the_screen_shows_it(
     avatar_layer.set_up(scene)
     seen = stage.shoot(scene, tmp_path)
     layer = scene.likeness_render.layer
-    view = render_engine.camera_view(layer_depsgraph(layer), scene, *stage.SIZE)
+    view = camera_view.camera_view(layer_depsgraph(layer), scene, *stage.SIZE)
     splats = cpu_splats.rasterize(thin, view, sharpness=200).color
     alpha = splats[..., 3:]
     front = bare[..., 2] > bare[..., 1]  # the blue cube is nearer

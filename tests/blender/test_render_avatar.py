@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from likeness.blender_addon import avatar_layer, avatar_object, cpu_splats, importing
 from likeness.blender_addon.coordinates import FLIP_CAMERA
+from mathutils import Matrix
 
 from tests.blender import render_stage as stage
 from tests.blender import synthetic
@@ -101,3 +102,37 @@ def test_an_instance_is_rendered_beside_its_avatar(avatar, scene, tmp_path):
     empty.hide_render = True
     again = stage.shoot(scene, tmp_path)[..., 3] > 0.9
     assert np.mean(again != alone) < 0.001
+
+
+def test_an_instance_of_geometry_nodes_is_rendered(avatar, scene, tmp_path):
+    scene.render.film_transparent = True
+    proxy = bpy.data.objects[avatar.name]
+    alone = stage.shoot(scene, tmp_path)[..., 3] > 0.9
+    crowd = bpy.data.objects.new("Crowd", bpy.data.meshes.new("Crowd"))
+    crowd.modifiers.new("Nodes", "NODES").node_group = nodes_that_instance(proxy)
+    crowd.matrix_world = Matrix.Translation((0.08, 0, 0)) @ proxy.matrix_world
+    scene.collection.objects.link(crowd)
+    both = stage.shoot(scene, tmp_path)[..., 3] > 0.9
+    pixels = round(avatar.performance.K[0, 0] * 0.08 / 0.7)
+    moved = np.zeros_like(alone)
+    moved[:, pixels:] = alone[:, :-pixels]
+    assert np.mean(both[moved & ~alone]) > 0.8
+    assert np.mean(both[~moved & ~alone]) < 0.05  # perspective
+
+
+def nodes_that_instance(obj: bpy.types.Object) -> bpy.types.NodeTree:
+    """One instance of an object where it stands, by a group in a group."""
+    inner = bpy.data.node_groups.new("Inner", "GeometryNodeTree")
+    outer = bpy.data.node_groups.new("Outer", "GeometryNodeTree")
+    for tree in (inner, outer):
+        tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    info = inner.nodes.new("GeometryNodeObjectInfo")
+    info.transform_space = "ORIGINAL"
+    info.inputs["Object"].default_value = obj
+    info.inputs["As Instance"].default_value = True
+    nested = outer.nodes.new("GeometryNodeGroup")
+    nested.node_tree = inner
+    for tree, node in ((inner, info), (outer, nested)):
+        output = tree.nodes.new("NodeGroupOutput")
+        tree.links.new(node.outputs["Geometry"], output.inputs["Geometry"])
+    return outer
