@@ -15,7 +15,7 @@ from ..api.head import HeadModel
 from ..api.settings import FlashAvatarSettings
 from ..binding import texel_spacing, uniform_uv_binding
 from ..face_parts import REGIONS, FaceParts, face_parts
-from ..losses import composite, limit_shapes, offset_penalty
+from ..losses import composite
 from ..networks import CodeStatistics
 from ..offset_avatar import OffsetAvatar
 from ..offset_network import OffsetNetwork, places
@@ -23,7 +23,7 @@ from ..progress import Report
 from ..rasterize import rasterize
 from .checkpoints import FitState
 from .detail import pixel_weight
-from .fit import CODE_NOISE, LIMIT_EVERY, NEEDLE, START_SIZE, Fit, begin
+from .fit import CODE_NOISE, START_SIZE, Fit, begin, hold_limits
 from .flash_loss import huber_gradient, perceptual_loss, window
 from .optimisation import EPSILON, Schedule, set_rates
 from .progress import Tally
@@ -33,7 +33,7 @@ from .training_frames import FrameSlots
 RATES = {"quats": 1e-3, "scales": 5e-3, "opacities": 0.05, "colors": 2.5e-3}
 """Those of 3D Gaussian splatting, for one image; they grow with the root of the batch."""
 POSITION = 1.6e-4
-POSITION_WEIGHT, RESIDUAL_WEIGHT = 0.1, 0.01
+RESIDUAL_WEIGHT = 0.01
 
 OffsetFit = Fit[FlashAvatarSettings, OffsetAvatar]
 
@@ -98,8 +98,7 @@ def _learn_batch(fit: OffsetFit, batch: Tensor, state: FitState, tally: Tally) -
     state.optimiser.zero_grad()
     _backward(fit, batch, state.done, base_only, tally)
     state.optimiser.step()
-    if (state.steps + 1) % LIMIT_EVERY == 0:
-        limit_shapes(fit.avatar.scales, fit.longest, NEEDLE)
+    hold_limits(fit, state.steps + 1)
     return "Base" if base_only else "Offsets"
 
 
@@ -110,7 +109,7 @@ def _backward(fit: OffsetFit, batch: Tensor, done: float, base_only: bool, tally
     noise = torch.randn((len(batch), frames.codes.shape[1]), generator=fit.generator)
     batch, background = batch.to(avatar.device), background.to(avatar.device)
     half = done < settings.half_size_share
-    rules = POSITION_WEIGHT * offset_penalty(avatar.means, fit.rules.offset_limit)
+    rules = fit.rules.cost(avatar)
     codes, vertices = frames.codes[batch], frames.vertices[batch]
     offsets = None
     if not base_only:
