@@ -24,6 +24,8 @@ from .jobs import run_job
 from .jobs.heads import heads_line
 from .jobs.work_folder import work_folder
 from .online_options import add_online
+from .regress_command import add_regress
+from .training_command import add_training
 
 STOPPED = 130
 
@@ -48,6 +50,8 @@ def _left(options: argparse.Namespace) -> str:
     """What a stopped command has left."""
     if options.run is _fit and work_folder(options.output).exists():
         return "the same command goes on from here, with --restart from the beginning"
+    if hasattr(options, "resume"):
+        return "the same command goes on from here with --resume"
     return "nothing was left half-written"
 
 
@@ -63,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_track(commands)
     _add_fit(commands)
+    add_regress(partial(_add, commands), _run, _add_tracking, _tracking)
     add_avatar_commands(partial(_add, commands), _run)
+    add_training(partial(_add, commands), _run)
     _add_heads(commands)
     _add(commands, "serve", _serve, "answer requests on stdin (for Blender)")
     return parser

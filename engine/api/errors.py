@@ -35,5 +35,9 @@ class DeviceError(LikenessError):
     """The requested device or rasteriser backend is not available."""
 
 
+class ModelError(LikenessError):
+    """A network's weights are missing, damaged, or of another network."""
+
+
 class Cancelled(LikenessError):
     """The user cancelled the work. Not a failure; nothing half-written is left."""

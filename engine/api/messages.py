@@ -7,7 +7,7 @@ Bulk data never travels here; it lies in files whose paths do. A job gives any n
 
     hello      protocol, tool_version, python, cpu_count, devices, packages, methods
     progress   stage (words), fraction 0..1 of the whole job, seconds_left (null until it is known)
-    preview    path of a .likeness file, whole, replaced by the next preview
+    preview    path of a .likeness file, whole, replaced by the next preview; picture: a PNG of it
     notice     message: one line that a person should read, e.g. that a fit resumes
     report     findings in the footage, before the fit (each with name, severity: serious, warning
                or note, words, advice), and sheet: path of a contact sheet, or ""
@@ -25,7 +25,8 @@ from typing import Any
 
 PROTOCOL_VERSION = 1
 REQUESTS = (
-    "hello", "track", "reconstruct", "render", "export", "bake", "compare", "cancel", "quit",
+    "hello", "track", "reconstruct", "regress", "render", "export", "bake", "compare", "cancel",
+    "quit",
 )  # fmt: skip
 EVENTS = ("hello", "progress", "preview", "notice", "report", "result", "error", "cancelled")
 LAST_EVENTS = ("result", "error", "cancelled")

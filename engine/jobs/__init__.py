@@ -12,6 +12,7 @@ from typing import Any
 
 from ..api.errors import LikenessError
 from ..api.messages import Message
+from ..api.regression import RegressRequest
 from ..api.requests import (
     BakeRequest,
     CompareRequest,
@@ -22,14 +23,17 @@ from ..api.requests import (
     TrackRequest,
     parse,
 )
+from ..api.training import TrainRequest
 from .baking import bake
 from .comparison import compare
 from .exporting import export
 from .heads import heads
 from .online import reconstruct_online
 from .reconstruction import reconstruct
+from .regression import regress
 from .rendering import render
 from .tracking import track
+from .training import train
 
 Emit = Callable[[Message], None]
 
@@ -41,11 +45,13 @@ def _reconstruct(request: ReconstructRequest, emit: Emit) -> dict[str, Any]:
 JOBS: dict[str, tuple[type[Any], Callable[[Any, Emit], dict[str, Any]]]] = {
     "track": (TrackRequest, track),
     "reconstruct": (ReconstructRequest, _reconstruct),
+    "regress": (RegressRequest, regress),
     "render": (RenderRequest, render),
     "export": (ExportRequest, export),
     "bake": (BakeRequest, bake),
     "compare": (CompareRequest, compare),
     "heads": (HeadsRequest, heads),
+    "train": (TrainRequest, train),
 }
 
 
