@@ -55,6 +55,7 @@ def painted_params(count: int, seed: int = 0) -> HeadParams:
     params = HeadParams.neutral(len(head.expression_names), count)
     params.expression[:, head.expression_names.index("jawOpen")] = random.uniform(0, 0.7, count)
     params.expression[:, head.expression_names.index("eyeBlinkLeft")] = random.uniform(0, 1, count)
+    params.neck[:] = random.uniform(-0.1, 0.1, (count, 3))
     params.rotation[:, 1] = np.linspace(-0.5, 0.5, count)
     params.rotation[:, 0] = random.uniform(-0.1, 0.1, count)
     params.translation[:] = [0, 0.05, -DISTANCE]

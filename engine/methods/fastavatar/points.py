@@ -25,6 +25,7 @@ LONGEST = 1.0
 """Metres of the position encoding's longest wave."""
 NEIGHBOURS = 4
 """Tokens that a Gaussian reads."""
+LANDMARK_REGIONS = ("skin", "lips", "eyelids")
 REGIONS_APART = 1.0
 """Metres put between regions: an upper lip must not read a lower one's teeth."""
 
@@ -54,7 +55,7 @@ class HeadPoints(nn.Module):
             ("near", torch.from_numpy(near)),
             ("share", torch.from_numpy(share)),
             ("spacing", torch.from_numpy(spacing.astype(np.float32))),
-            ("landmarks", torch.from_numpy(_at_landmarks(head, point_places))),
+            ("landmarks", torch.from_numpy(_at_landmarks(head, self.binding))),
         ):
             self.register_buffer(name, values, persistent=False)
 
@@ -103,10 +104,14 @@ def _by_region(head: HeadModel, binding: Binding) -> np.ndarray:
     return np.concatenate([places(head, binding), region * REGIONS_APART], axis=1)
 
 
-def _at_landmarks(head: HeadModel, point_places: np.ndarray) -> np.ndarray:
-    """Points [M] nearest to the landmarks of iBUG's 68 that the mesh knows, each once."""
+def _at_landmarks(head: HeadModel, points: Binding) -> np.ndarray:
+    """Points [M] of the skin nearest to the landmarks of iBUG's 68 that the mesh knows, each
+    once."""
     numbers = np.array(sorted(IBUG_TO_MEDIAPIPE.values()))
     known = numbers[head.landmark_faces[numbers] >= 0]
     corners = head.vertices[head.faces[head.landmark_faces[known]]]
     landmarks = np.einsum("mk,mkc->mc", head.landmark_barycentrics[known], corners)
-    return np.unique(cKDTree(point_places).query(landmarks)[1])
+    skin = [index for index, name in enumerate(head.region_names) if name in LANDMARK_REGIONS]
+    candidates = np.flatnonzero(np.isin(head.face_regions[points.face], skin))
+    nearest = cKDTree(places(head, points)[candidates]).query(landmarks)[1]
+    return np.unique(candidates[nearest])

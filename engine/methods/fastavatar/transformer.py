@@ -64,7 +64,8 @@ class GaussianTransformer(nn.Module):
         for whole, frame in zip(self.whole, self.frame, strict=True):
             face, packed = self._across(whole, face, packed, run)
             face, prompts = run(frame, face, prompts, condition)
-        return self.leave(prompts)
+        # What a frame shows as a whole, its light above all, is said to all of its points.
+        return self.leave(prompts + face.mean(1, keepdim=True))
 
     def _across(
         self, block: nn.Module, face: Tensor, packed: Tensor | None, run: Callable[..., Any]
