@@ -42,7 +42,7 @@ def save_weights(model: FeedForward, method: str, path: Path, notes: dict[str, A
 def load_weights(model: FeedForward, method: str, path: Path) -> dict[str, Any]:
     """Fill a model from a file and return its notes. Raises ModelError, the model untouched, when
     the file is missing, damaged, or another network's."""
-    arrays, header = _read(path)
+    arrays, header = read_arrays(path)
     whose = f"{header.get('method')} {header.get('config')}"
     if whose != f"{method} {model.config}":
         raise ModelError(
@@ -59,7 +59,7 @@ def load_weights(model: FeedForward, method: str, path: Path) -> dict[str, Any]:
     return json.loads(header.get("notes", "{}"))
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_arrays(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Arrays and header of a file. Raises ModelError."""
     from safetensors import SafetensorError, safe_open
 
