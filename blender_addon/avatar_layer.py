@@ -1,7 +1,7 @@
 """The avatar layer: a small second scene in which the avatars are drawn for the compositor.
 
 It links the avatars of the user's scene and what is needed to draw them (cameras, instancers,
-holdouts), so they are evaluated there at the rendered frame. It is kept current by handlers;
+holdouts, lamps), so they are evaluated there at the rendered frame. It is kept current by handlers;
 `synchronise` writes only what differs.
 """
 
@@ -51,6 +51,8 @@ def synchronise(scene: bpy.types.Scene) -> None:
     if layer is None:
         return
     wanted = {*renderable_avatars(scene), *_cameras(scene), *holdouts.find(scene)}
+    if scene.likeness_render.light > 0:
+        wanted |= set(_lamps(scene))
     linked = layer.collection.objects
     for stale in set(linked) - wanted:
         linked.unlink(stale)
@@ -59,6 +61,8 @@ def synchronise(scene: bpy.types.Scene) -> None:
     if layer.camera != scene.camera:
         layer.camera = scene.camera
     _copy_markers(scene, layer)
+    if layer.world != scene.world:
+        layer.world = scene.world
     for name in ("frame_map_old", "frame_map_new"):
         if getattr(layer.render, name) != getattr(scene.render, name):
             setattr(layer.render, name, getattr(scene.render, name))
@@ -75,6 +79,12 @@ def renderable_avatars(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
     for view_layer in scene.view_layers:
         if view_layer.use:
             yield from filter(showing.__contains__, _visible(view_layer.layer_collection))
+
+
+def _lamps(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
+    for view_layer in scene.view_layers:
+        if view_layer.use:
+            yield from (obj for obj in _visible(view_layer.layer_collection) if obj.type == "LIGHT")
 
 
 def _visible(branch: bpy.types.LayerCollection) -> Iterator[bpy.types.Object]:

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from ..engine.api.baked import GaussianArrays
-from . import avatar_object
+from . import avatar_object, scene_light
 from .avatar_object import Appearance, Drawn
 from .render_settings import LikenessRenderSettings
 
@@ -32,7 +32,7 @@ def gather(depsgraph: bpy.types.Depsgraph, settings: LikenessRenderSettings) -> 
         for one in avatar_object.appearances(depsgraph)
         if not any(obj.evaluated_get(depsgraph).hide_render for obj in (one.avatar, one.shower))
     ]
-    drawn = [avatar_object.drawn(one, depsgraph, settings.level) for one in shown]
+    drawn = [_lit(one, depsgraph, settings) for one in shown]
     held = [_holds_out(one) for one in shown]
     gaussians = _joined(drawn)
     cutters = None
@@ -47,6 +47,19 @@ def gather(depsgraph: bpy.types.Depsgraph, settings: LikenessRenderSettings) -> 
         sharpness=settings.depth_sharpness / min((one.radius for one in drawn), default=1.0),
         footprint=min((one.footprint for one in drawn), default=0.0),
     )
+
+
+def _lit(
+    one: Appearance, depsgraph: bpy.types.Depsgraph, settings: LikenessRenderSettings
+) -> Drawn:
+    """An avatar in its place, in the scene's light as far as the settings want it."""
+    drawn = avatar_object.drawn(one, depsgraph, settings.level)
+    if settings.light <= 0:
+        return drawn
+    posed = avatar_object.pose(one.avatar, depsgraph, len(drawn.gaussians.means))
+    light = scene_light.at(one, posed, depsgraph)
+    colors = scene_light.colors(posed, one, depsgraph, light, settings.light)
+    return drawn._replace(gaussians=drawn.gaussians._replace(colors=colors))
 
 
 def _holds_out(one: Appearance) -> bool:

@@ -46,6 +46,16 @@ class LikenessRenderSettings(bpy.types.PropertyGroup):
         min=4,
         soft_max=256,
     )
+    light: bpy.props.FloatProperty(
+        name="Scene Light",
+        description="How much lamps and a plain world tint avatars, by the side they come from, in "
+        "renders and where the viewport shows them. The light of the footage stays in the skin; 0 "
+        "leaves avatars as filmed",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     layer: bpy.props.PointerProperty(
         name="Avatar Layer",
         description="The scene in which this scene's avatars are drawn for the compositor",

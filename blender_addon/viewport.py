@@ -20,7 +20,7 @@ from gpu_extras.batch import batch_for_shader
 
 from ..engine.api.baked import GaussianArrays
 from ..engine.api.errors import LikenessError
-from . import avatar_object, levels, scene_depth, splat_shader, viewport_rules
+from . import avatar_object, levels, scene_depth, splat_shader, viewport_light, viewport_rules
 from .avatar_object import Appearance
 from .carrier import volume_scale
 from .cpu_splats import View
@@ -103,6 +103,7 @@ def forget() -> None:
     for kept in (_targets, _uploads, _problems, _logged):
         kept.clear()
     scene_depth.forget()
+    viewport_light.forget()
 
 
 def problem(obj: bpy.types.Object) -> str:
@@ -149,6 +150,10 @@ def draw_avatars(context: bpy.types.Context) -> None:
     for one in sorted(shown, key=lambda one: one.view.view_matrix[2, 3]):
         splats = uploads.get((one.appearance.avatar, one.count))
         if splats is not None:
+            gaussians, _ = _uploads[one.appearance.avatar.session_uid, one.count]
+            light = viewport_light.find(context, one.appearance, gaussians)
+            if light is not None:
+                splats = viewport_light.lit(one.appearance, gaussians, depsgraph, light)
             draw_one(splats, one.appearance.avatar, one.view, hidden_by, border)
 
 

@@ -47,6 +47,23 @@ def occlusion(space: bpy.types.SpaceView3D) -> Occlusion:
     return Occlusion.SCENE
 
 
+class SceneLight(NamedTuple):
+    """What of the scene lights avatars in a viewport."""
+
+    lamps: bool
+    world: bool
+
+
+def scene_light(space: bpy.types.SpaceView3D) -> SceneLight:
+    """Whether this viewport lights its objects with the scene's lamps and world."""
+    shading = space.shading
+    if shading.type == "RENDERED":
+        return SceneLight(shading.use_scene_lights_render, shading.use_scene_world_render)
+    if shading.type == "MATERIAL":
+        return SceneLight(shading.use_scene_lights, shading.use_scene_world)
+    return SceneLight(False, False)
+
+
 def render_border(context: bpy.types.Context) -> Rectangle | None:
     """The part of the region to which Rendered mode is confined; None for all of it."""
     space, region, view = context.space_data, context.region, context.region_data

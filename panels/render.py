@@ -32,6 +32,7 @@ class LIKENESS_PT_render(bpy.types.Panel):
         layout.prop(settings, "device")
         layout.prop(settings, "level")
         layout.prop(settings, "depth_sharpness", text="Sharpness")
+        layout.prop(settings, "light")
         if scene.render.use_motion_blur:
             layout.prop(settings, "motion_samples", text="Moments")
         camera = scene.camera
