@@ -72,7 +72,7 @@ class FastAvatar(FeedForward):
             way = "area" if planes.shape[-1] > size else "bilinear"
             planes = interpolate(planes, size=(size, size), mode=way)
         if self.encoder is None:
-            from ..feedforward.encoders import frozen_features  # type: ignore[import-not-found]
+            from ..feedforward.encoders import frozen_features
 
             return frozen_features("dinov2-vitl14-reg", planes[:, :3])
         return self.encoder(planes)

@@ -82,7 +82,7 @@ class FastGHA(FeedForward):
 
     def _frozen(self, pictures: Tensor) -> tuple[list[Tensor], Tensor]:
         """DINOv3's layers and SD-Turbo's latent picture of pictures [V, 3, 512, 512]."""
-        from ..feedforward.encoders import frozen_features  # type: ignore[import-not-found]
+        from ..feedforward.encoders import frozen_features
 
         dino = frozen_features("dinov3-vitl16", pictures)
         return dino, frozen_features("sd-turbo-vae", pictures)[0]

@@ -141,7 +141,7 @@ def _checked_weights(name: str) -> Path:
     if not path.is_file():
         raise ModelError(
             f"There are no weights of {name} at {path}.",
-            "Put them there yourself; they are not downloaded. The compact configuration needs none.",
+            "Put them there yourself; nothing is downloaded. `compact` needs none.",
         )
     words = noted.read_text("utf-8", "replace").split() if noted.is_file() else []
     if not words:
