@@ -26,12 +26,15 @@ _BONE_VECTORS = {
 _HIDDEN_BONES = "Driven"
 
 
-def build(context: bpy.types.Context, avatar: BakedAvatar) -> bpy.types.Object:
+def build(
+    context: bpy.types.Context, avatar: BakedAvatar, stored: bpy.types.Mesh | None = None
+) -> bpy.types.Object:
     """Add the avatar to the active collection, select it and return its proxy head.
 
-    Raises LayoutError when the avatar breaks a rule of the file format.
+    `stored` is its payload where that is written already. Raises LayoutError when the avatar breaks
+    a rule of the file format.
     """
-    stored = payload.store(avatar)
+    stored = stored or payload.store(payload.arrange(avatar))
     mesh = _proxy_mesh(avatar.head, avatar.name)
     proxy = bpy.data.objects.new(avatar.name, mesh)
     rig = bpy.data.objects.new(f"{avatar.name} Rig", bpy.data.armatures.new(f"{avatar.name} Rig"))
@@ -59,18 +62,32 @@ def can_replace(proxy: bpy.types.Object, avatar: BakedAvatar) -> bool:
     )
 
 
-def replace(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
+def replace(
+    proxy: bpy.types.Object, avatar: BakedAvatar, stored: bpy.types.Mesh | None = None
+) -> None:
     """Put another state of the avatar in place; keys, rig and animation stay.
 
     For previews while an avatar learns. The rest shape follows the new head.
     """
-    old = proxy.likeness.payload
-    proxy.likeness.payload = payload.store(avatar)
-    _write_shape_keys(proxy, avatar)
-    proxy.data.vertices.foreach_set("co", vectors_to_blender(avatar.head.vertices).ravel())
-    proxy.data.update()
+    old, before = proxy.likeness.payload, read(proxy)
+    proxy.likeness.payload = stored or payload.store(payload.arrange(avatar))
+    if _same_shapes(before, avatar):
+        _write_slider_ranges(proxy, avatar)
+    else:
+        _write_shape_keys(proxy, avatar)
+        proxy.data.vertices.foreach_set("co", vectors_to_blender(avatar.head.vertices).ravel())
+        proxy.data.update()
     if old is not None and old.users == 0:
         bpy.data.meshes.remove(old)
+
+
+def _same_shapes(one: BakedAvatar, other: BakedAvatar) -> bool:
+    """Whether two avatars have the same shape keys; most previews of a fit have."""
+    return (
+        len(one.deltas) == len(other.deltas)
+        and np.array_equal(one.head.vertices, other.head.vertices)
+        and np.array_equal(one.head.expression_deltas, other.head.expression_deltas)
+    )
 
 
 def remove(proxy: bpy.types.Object) -> None:
@@ -128,21 +145,26 @@ def _shapes(avatar: BakedAvatar) -> list[tuple[str, np.ndarray]]:
 
 def _write_shape_keys(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
     """Give every key its shape and its slider its range; a new key stands at 0."""
-    seen = np.asarray(avatar.performance.params.expression)
-    reach = np.abs(seen).max(axis=0, initial=1.0)  # [E] never less than 1
-    lowest = seen.min(axis=0, initial=0.0)
-    reach_of = dict(zip(avatar.head.expression_names, reach.tolist(), strict=True))
-    lowest_of = dict(zip(avatar.head.expression_names, lowest.tolist(), strict=True))
     keys = proxy.data.shape_keys
     present = set(keys.key_blocks.keys()) if keys else set()
     for name, shape in _shapes(avatar):
         if name not in present:
             proxy.shape_key_add(name=name, from_mix=False).value = 0.0  # 5.2 makes it 1
-        key = proxy.data.shape_keys.key_blocks[name]
-        key.data.foreach_set("co", shape.ravel())
-        # Blender clamps animated values to the slider, so it must reach what was tracked.
-        key.slider_max = reach_of.get(name, 1.0)
-        key.slider_min = lowest_of.get(name, 0.0 if name == "Basis" else -1.0)
+        proxy.data.shape_keys.key_blocks[name].data.foreach_set("co", shape.ravel())
+    _write_slider_ranges(proxy, avatar)
+
+
+def _write_slider_ranges(proxy: bpy.types.Object, avatar: BakedAvatar) -> None:
+    """Blender clamps animated values to the slider, so it must reach what was tracked."""
+    seen = np.asarray(avatar.performance.params.expression)
+    reach = np.abs(seen).max(axis=0, initial=1.0)  # [E] never less than 1
+    lowest = seen.min(axis=0, initial=0.0)
+    names = avatar.head.expression_names
+    reach_of = dict(zip(names, reach.tolist(), strict=True))
+    lowest_of = dict(zip(names, lowest.tolist(), strict=True))
+    for key in proxy.data.shape_keys.key_blocks:
+        key.slider_max = reach_of.get(key.name, 1.0)
+        key.slider_min = lowest_of.get(key.name, 0.0 if key.name == "Basis" else -1.0)
 
 
 def _add_bones(context: bpy.types.Context, rig: bpy.types.Object, head: HeadModel) -> None:

@@ -1,9 +1,9 @@
 """The avatar engine's own Python environment: find an interpreter, install the pinned packages.
 
 Blender's Python cannot hold them (PyTorch is large, MediaPipe needs Python 3.11 or 3.12), so the
-engine runs as its own process in its own environment. Everything here runs programs and watches
-them; nothing blocks and nothing knows `bpy`. The stamp is written last: an environment without one
-is not used.
+engine runs as its own process in its own environment. Everything here names programs for others to
+run (programs.py) and knows no `bpy`. The stamp is written last: an environment without one is not
+used.
 """
 
 from __future__ import annotations
@@ -19,30 +19,34 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..engine.api.errors import LikenessError
+from .programs import Programs, Step
 
 ROOT = Path(__file__).parents[1]  # of the extension: pyproject.toml and constraints.txt lie here
 PYTHONS = ("3.11", "3.12")
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+TORCH_CUDA_INDEX = "https://download.pytorch.org/whl/cu130"
 UV = "uv==0.9.8"  # fetches a Python where the machine has none that fits
+TRIES = 4
+"""A download that breaks off is tried again; pip keeps what it has."""
+NEEDED_BYTES = {False: 3_000_000_000, True: 10_000_000_000}  # with CUDA: downloaded and unpacked
+IMPORTS = "torch, numba, cv2, mediapipe, pymatting, onnxruntime"
+_REMOVE = "import shutil, sys; [shutil.rmtree(path, ignore_errors=True) for path in sys.argv[1:]]"
 _STAMP = ".likeness-setup"
 _WINDOWS = os.name == "nt"
 
 
-class Step(NamedTuple):
-    """One program of the set-up."""
+class Choices(NamedTuple):
+    """How the environment is made."""
 
-    label: str
-    command: tuple[str, ...]
-    optional: bool = False  # its failure is reported in the log only
+    processor: str = "auto"  # auto, cpu or cuda: which PyTorch
+    wheels: str = ""  # folder with every package as a wheel; nothing is downloaded then
 
-
-class State(NamedTuple):
-    """How far a set-up is."""
-
-    label: str
-    fraction: float
-    finished: bool = False
-    error: str = ""
+    @property
+    def has_cuda(self) -> bool:
+        """Whether PyTorch for NVIDIA cards is wanted."""
+        if self.processor == "auto":
+            return shutil.which("nvidia-smi") is not None
+        return self.processor == "cuda"
 
 
 def python_in(folder: Path) -> Path:
@@ -90,115 +94,102 @@ def _candidates() -> Iterator[str]:
             yield str(local / f"Python{version.replace('.', '')}" / "python.exe")
 
 
-def set_up_steps(folder: Path, interpreter: str | None) -> list[Step]:
+def log_path(folder: Path) -> Path:
+    """What the programs said that made or removed an environment."""
+    return folder.with_name(folder.name + "-setup.log")
+
+
+def set_up(folder: Path, choices: Choices) -> Programs:
+    """Programs that make the environment in `folder`, whatever is there. Raises LikenessError."""
+    interpreter = find_interpreter()
+    _check(folder, choices, interpreter)
+    _take_stamp(folder)
+
+    def stamp() -> None:
+        (folder / _STAMP).write_text(_digest(), "utf-8")
+
+    return Programs(set_up_steps(folder, interpreter, choices), log_path(folder), stamp)
+
+
+def removal(folder: Path) -> Programs:
+    """Programs that delete the environment; from now on it is not used."""
+    _take_stamp(folder)
+    paths = (str(folder), str(_bootstrap(folder)))
+    return Programs([Step("Removing", (sys.executable, "-c", _REMOVE, *paths))], log_path(folder))
+
+
+def _take_stamp(folder: Path) -> None:
+    (folder / _STAMP).unlink(missing_ok=True)
+
+
+def _check(folder: Path, choices: Choices, interpreter: str | None) -> None:
+    """Raise LikenessError where setting up cannot succeed."""
+    if choices.wheels and not any(Path(choices.wheels).glob("*.whl")):
+        raise LikenessError(
+            f"There are no packages (.whl) in {choices.wheels}.", "Choose another folder, or none."
+        )
+    if choices.wheels and interpreter is None:
+        raise LikenessError(
+            f"This machine has no Python {' or '.join(PYTHONS)}.",
+            "Install one from python.org; without a network none can be fetched.",
+        )
+    there = next(path for path in folder.parents if path.exists())
+    free, needed = shutil.disk_usage(there).free, NEEDED_BYTES[choices.has_cuda]
+    if free < needed:
+        raise LikenessError(
+            f"The avatar engine needs {needed / 1e9:.0f} GB; {there} has {free / 1e9:.1f} GB.",
+            "Free some space.",
+        )
+
+
+def set_up_steps(folder: Path, interpreter: str | None, choices: Choices) -> list[Step]:
     """The programs that make the environment in `folder`, in order."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     extras = extras["project"]["optional-dependencies"]
-    pip = (str(python_in(folder)), "-m", "pip", "--disable-pip-version-check", "install")
-    pins = ("-c", str(ROOT / "constraints.txt"))
-    has_cuda = shutil.which("nvidia-smi") is not None
-    # PyPI's torch for Linux brings gigabytes of CUDA along; PyTorch's own index has one without.
-    lean = sys.platform == "linux" and not has_cuda
-    index = ("--extra-index-url", TORCH_CPU_INDEX) if lean else ()
+    python = str(python_in(folder))
+    pip = (python, "-m", "pip", "--disable-pip-version-check", "install")
+    source = ("-c", str(ROOT / "constraints.txt"), *_index(choices))
+    packages = (*pip, *extras["cpu"], *source)
+    tracker = (*pip, "--no-deps", *extras["mediapipe"], *source)
     steps = [
         *_environment_steps(folder, interpreter),
-        Step("Downloading packages", (*pip, *extras["cpu"], *pins, *index)),
-        Step("Downloading the face tracker", (*pip, "--no-deps", *extras["mediapipe"], *pins)),
+        Step("Downloading packages", packages, tries=TRIES, weight=40),
+        Step("Downloading the face tracker", tracker, tries=TRIES, weight=4),
     ]
-    if has_cuda:
-        steps.append(Step("Downloading gsplat", (*pip, *extras["cuda"]), optional=True))
-    check = "import torch, numba, cv2, mediapipe, pymatting; print(torch.__version__)"
-    steps.append(Step("Checking", (str(python_in(folder)), "-c", check)))
+    if choices.has_cuda:
+        gsplat = (*pip, *extras["cuda"], *_index(choices))
+        steps.append(Step("Downloading gsplat", gsplat, optional=True, weight=4))
+    steps.append(Step("Checking", (python, "-c", f"import {IMPORTS}; print(torch.__version__)")))
     return steps
+
+
+def _index(choices: Choices) -> tuple[str, ...]:
+    """Where pip looks for packages. PyPI's torch for Linux brings gigabytes of CUDA along, that
+    for Windows brings none; PyTorch's own indexes have the other kind."""
+    if choices.wheels:
+        return ("--no-index", "--find-links", choices.wheels)
+    if sys.platform == "linux" and not choices.has_cuda:
+        return ("--extra-index-url", TORCH_CPU_INDEX)
+    if _WINDOWS and choices.has_cuda:
+        return ("--extra-index-url", TORCH_CUDA_INDEX)
+    return ()
+
+
+def _bootstrap(folder: Path) -> Path:
+    """The environment of the program that fetches a Python."""
+    return folder.with_name(folder.name + "-bootstrap")
 
 
 def _environment_steps(folder: Path, interpreter: str | None) -> list[Step]:
     if interpreter is not None:
         make = (interpreter, "-m", "venv", "--clear", str(folder))
         return [Step("Making the environment", make)]
-    bootstrap = folder.with_name(folder.name + "-bootstrap")
+    bootstrap = _bootstrap(folder)
     python = str(python_in(bootstrap))
     version = PYTHONS[0]
+    make = (python, "-m", "uv", "venv", "--clear", "--seed", "--python", version, str(folder))
     return [
         Step("Preparing", (sys.executable, "-m", "venv", "--clear", str(bootstrap))),
-        Step("Preparing", (python, "-m", "pip", "install", UV)),
-        Step(
-            f"Downloading Python {version}",
-            (python, "-m", "uv", "venv", "--clear", "--seed", "--python", version, str(folder)),
-        ),
+        Step("Preparing", (python, "-m", "pip", "install", UV), tries=TRIES),
+        Step(f"Downloading Python {version}", make, tries=TRIES, weight=4),
     ]
-
-
-class SetUp:
-    """Runs the steps one after the other; `poll` it now and then until it has finished."""
-
-    def __init__(self, folder: Path, steps: list[Step]) -> None:
-        self.folder = folder
-        self.log_path = folder.with_name(folder.name + "-setup.log")
-        self._steps = steps
-        self._index = 0
-        self._log = None
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Begin. Raises LikenessError when the folder cannot be written."""
-        try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / _STAMP).unlink(missing_ok=True)
-            self._log = self.log_path.open("wb")
-        except OSError as error:
-            raise LikenessError(
-                f"The avatar engine cannot be set up in {self.folder.parent}: {error.strerror}.",
-                "Free some space or choose an existing Python in the extension's preferences.",
-            ) from error
-        self._run()
-
-    def poll(self) -> State:
-        """Start the next step when one has ended; say how far it is."""
-        step = self._steps[self._index]
-        if self._process is None:
-            return State("Cancelled", 0.0, finished=True, error="Cancelled.")
-        code = self._process.poll()
-        if code is None:
-            return State(step.label, self._index / len(self._steps))
-        if code != 0 and not step.optional:
-            return self._finish(f"{step.label} failed: {self._last_words()}")
-        if self._index + 1 == len(self._steps):
-            (self.folder / _STAMP).write_text(_digest(), "utf-8")
-            return self._finish("")
-        self._index += 1
-        self._run()
-        return State(self._steps[self._index].label, self._index / len(self._steps))
-
-    def cancel(self) -> None:
-        """Stop. What was made so far has no stamp and is made anew the next time."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait(timeout=10)
-        self._process = None
-        self._close_log()
-
-    def _run(self) -> None:
-        command = self._steps[self._index].command
-        self._log.write(f"$ {' '.join(command)}\n".encode())
-        self._log.flush()
-        # Blender's own variables would make another Python look for its library in Blender.
-        own = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT, env=own
-        )
-
-    def _finish(self, error: str) -> State:
-        self._close_log()
-        self._process = None
-        return State("Failed" if error else "Ready", 1.0, finished=True, error=error)
-
-    def _close_log(self) -> None:
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-
-    def _last_words(self) -> str:
-        lines = self.log_path.read_text("utf-8", errors="replace").strip().splitlines()
-        errors = [line for line in lines if line.startswith("ERROR")]
-        return (errors or lines or ["no output"])[-1] + f" (log: {self.log_path})"

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import bpy
 
 from ..engine.api.baked import Performance
 from .animation import FIRST_FRAME, reference_place
 from .avatar_object import find_rig, read
 from .coordinates import camera_matrix_world, lens_settings, vectors_to_blender
+
+_OF_RENDER = (
+    "fps", "fps_base", "resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x",
+    "pixel_aspect_y",
+)  # fmt: skip
+_OF_SCENE = ("frame_start", "frame_end", "frame_current")
+
+
+class SceneSettings(NamedTuple):
+    """What `match_scene` and `add_camera` change in a scene, as it was before."""
+
+    render: dict[str, Any]
+    scene: dict[str, Any]
+
+    @classmethod
+    def of(cls, scene: bpy.types.Scene) -> SceneSettings:
+        """The settings that a scene has now."""
+        return cls(
+            {name: getattr(scene.render, name) for name in _OF_RENDER},
+            {name: getattr(scene, name) for name in _OF_SCENE},
+        )
+
+    def give_back(self, scene: bpy.types.Scene) -> None:
+        """Make the scene what it was; a camera is not part of it, as it may be gone."""
+        for owner, values in ((scene.render, self.render), (scene, self.scene)):
+            for name, value in values.items():
+                setattr(owner, name, value)
 
 
 def match_scene(scene: bpy.types.Scene, performance: Performance) -> None:

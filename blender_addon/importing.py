@@ -30,10 +30,11 @@ def add(
     performance: bool,
     match_scene: bool,
     set_up_render: bool = True,
+    stored: bpy.types.Mesh | None = None,
 ) -> bpy.types.Object:
     """Add a baked avatar; with its performance, with the scene set as the footage was, and with
-    the layer through which final renders show it."""
-    proxy = character.build(context, avatar)
+    the layer through which final renders show it. `stored` is its payload where it is written."""
+    proxy = character.build(context, avatar, stored)
     avatar_object.find_rig(proxy).location = _clear_place(context, proxy)
     recorded = len(avatar.performance.times) > 0
     if match_scene and recorded:

@@ -13,7 +13,6 @@ def time_left_text(seconds: float) -> str:
 
 
 def quality_text(result: dict) -> str:
-    """What a person wants to know of a new avatar: its quality, and what the footage lacked."""
+    """What a person wants to know of a new avatar; what its footage lacks has its own panel."""
     psnr = (result.get("metrics") or {}).get("psnr")
-    quality = [f"{psnr:.1f} dB on frames that it did not learn from."] if psnr else []
-    return " ".join([*quality, *map(str, result.get("warnings") or ())])
+    return f"{psnr:.1f} dB on frames that it did not learn from." if psnr else ""

@@ -1,42 +1,40 @@
 """The avatar engine's work, seen from Blender: one app timer polls, the main thread applies.
 
-One job at a time: making an avatar, or setting the engine up. What panels show of it is the window
-manager's `likeness` properties. The engine process is kept for the next job.
+One job at a time: making an avatar, another job of the engine, or programs that set the engine up.
+What panels show of it is the window manager's `likeness` properties. The engine process is kept for
+the next job.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 
-from ..engine.api.avatar_file import read_avatar
 from ..engine.api.errors import LikenessError
-from . import animation, avatar_object, character, environment, footage_report, importing, job_words
+from . import creation, environment, footage_report, job_words, thumbnail, unfinished
+from .arrival import Arrival
 from .bridge import Engine
-from .heads import chosen_path
-from .kept_clips import clips_folder
 from .preferences import EXTENSION, preferences
+from .programs import Programs, State
 
 POLL_SECONDS = 0.2
 
 
 @dataclass
 class _Work:
-    """The job under way. Blender's references die with undo, so the avatar is kept by its uid."""
+    """The job under way."""
 
-    scene: str
-    request: int = 0
-    set_up: environment.SetUp | None = None
-    avatar_uid: int = 0  # session_uid of the proxy head that previews go to
-    preview_path: str = ""
-    preview: str = ""  # path that waits to be shown
-    result: str = ""
-    use: Callable[[str], None] | None = None  # takes the result's path; None shows an avatar
+    request: int = 0  # id that the engine knows it by
+    programs: Programs | None = None
+    arrival: Arrival | None = None  # of the avatar that the job makes
+    preview: str = ""  # the file of its previews
+    use: Callable[[str], None] | None = None  # takes the result's path
+    result: str = ""  # path that waits to be used
 
 
 _engine: Engine | None = None
@@ -67,29 +65,23 @@ def engine_python(context: bpy.types.Context) -> Path | None:
 
 def create_avatar(context: bpy.types.Context) -> None:
     """Start making an avatar of the scene's footage. Raises LikenessError."""
-    global _work
-    settings = context.scene.likeness
-    footage = Path(bpy.path.abspath(settings.footage))
-    if not footage.exists():
-        raise LikenessError(f"There is no footage at {footage}.", "Choose it again.")
+    _reconstruct(context, creation.request(context, user_folder()))
+
+
+def resume_avatar(context: bpy.types.Context) -> None:
+    """Go on with the avatar that was not finished. Raises LikenessError."""
+    found = unfinished.find(user_folder())
+    if found is None:
+        raise LikenessError("There is nothing to go on with.", "Press Create Avatar.")
+    _reconstruct(context, found.request)
+
+
+def _reconstruct(context: bpy.types.Context, request: dict[str, Any]) -> None:
     engine = _running_engine(context)
-    folder = user_folder() / "avatars"
-    folder.mkdir(parents=True, exist_ok=True)
-    clips = clips_folder(user_folder() / "clips", footage)
-    output = _unused_path(folder, footage.stem)
+    unfinished.keep(user_folder(), request)
     _begin(context, "Starting the avatar engine")
-    _work.preview_path = str(output.with_name(f"{output.stem} preview.likeness"))
-    _work.request = engine.send(
-        "reconstruct",
-        source=str(footage),
-        output=str(output),
-        preview=_work.preview_path,
-        clip=str(clips / footage.stem),
-        track={"head": chosen_path(context.scene)},
-        method=settings.method,
-        preset=settings.preset,
-        device=preferences(context).device,
-    )
+    _work.arrival, _work.preview = Arrival(), request["preview"]
+    _work.request = engine.send("reconstruct", **request)
 
 
 def track(context: bpy.types.Context, footage: Path, use: Callable[[str], None]) -> None:
@@ -113,22 +105,23 @@ def run(
     _work.request = engine.send(job, **request)
 
 
-def set_up_engine(context: bpy.types.Context) -> None:
-    """Start making the engine's environment. Raises LikenessError."""
-    folder = engine_folder()
-    steps = environment.set_up_steps(folder, environment.find_interpreter())
-    run = environment.SetUp(folder, steps)
-    run.start()
-    _begin(context, steps[0].label)
-    _work.set_up = run
+def run_programs(context: bpy.types.Context, programs: Programs) -> None:
+    """Start programs that change the engine's environment. Raises LikenessError."""
+    global _engine
+    if _engine is not None:  # it lives in what they change
+        _engine.close()
+        _engine = None
+    programs.start()
+    _begin(context, programs.poll().label)
+    _work.programs = programs
 
 
 def cancel() -> None:
     """Ask the job under way to stop; it has stopped when the `running` property is False."""
     if _work is None:
         return
-    if _work.set_up is not None:
-        _work.set_up.cancel()
+    if _work.programs is not None:
+        _work.programs.cancel()
     elif _engine is not None:
         _engine.cancel(_work.request)
         bpy.context.window_manager.likeness.stage = "Stopping"
@@ -139,11 +132,14 @@ def close() -> None:
     global _engine, _work
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    if _work is not None and _work.set_up is not None:
-        _work.set_up.cancel()
+    work, _work = _work, None
+    if work is not None and work.programs is not None:
+        work.programs.cancel()
     if _engine is not None:
         _engine.close()
-    _engine = _work = None
+        _engine = None
+    if work is not None:
+        _tidy(work)
     bpy.context.window_manager.likeness.running = False
 
 
@@ -168,7 +164,7 @@ def _running_engine(context: bpy.types.Context) -> Engine:
 
 def _begin(context: bpy.types.Context, stage: str) -> None:
     global _work
-    _work = _Work(scene=context.scene.name)
+    _work = _Work()
     job = context.window_manager.likeness
     job.running, job.stage, job.progress, job.seconds_left = True, stage, 0.0, -1.0
     job.error = job.notice = ""
@@ -188,16 +184,19 @@ def _poll() -> None:
     job = bpy.context.window_manager.likeness
     if _work is None:
         return
-    if _work.set_up is not None:
-        _follow_set_up(job, _work.set_up.poll())
-    else:
-        for event in _engine.poll():
-            if _work is not None and event["id"] == _work.request:
-                _follow(job, event)
+    if _work.programs is not None:
+        _follow_programs(job, _work.programs.poll())
+        return
+    for event in _engine.poll():
+        if _work is not None and event["id"] == _work.request:
+            _follow(job, event)
+    try:
         _show_waiting(job)
+    except LikenessError as error:
+        _end(job, str(error))
 
 
-def _follow_set_up(job: bpy.types.PropertyGroup, state: environment.State) -> None:
+def _follow_programs(job: bpy.types.PropertyGroup, state: State) -> None:
     job.stage, job.progress = state.label, state.fraction
     if state.finished:
         _end(job, "" if state.label == "Cancelled" else state.error)
@@ -210,15 +209,15 @@ def _follow(job: bpy.types.PropertyGroup, event: dict) -> None:
         job.progress = float(event.get("fraction") or 0.0)
         left = event.get("seconds_left")
         job.seconds_left = -1.0 if left is None else float(left)
-    elif kind == "preview":
-        _work.preview = event["path"]
+    elif kind == "preview" and _work.arrival is not None:
+        _work.arrival.offer(event["path"], final=False)
+        thumbnail.show(event.get("picture", ""))
     elif kind == "report":
         footage_report.take(event)
     elif kind == "notice":
         job.notice = str(event.get("message", ""))
     elif kind == "result":
-        _work.result = event["path"]
-        job.notice = job_words.quality_text(event)
+        _take_result(job, event)
     elif kind == "cancelled":
         job.notice = ""
         _end(job, "")
@@ -226,73 +225,58 @@ def _follow(job: bpy.types.PropertyGroup, event: dict) -> None:
         _end(job, f"{event.get('message', '')} {event.get('hint', '')}".strip())
 
 
+def _take_result(job: bpy.types.PropertyGroup, event: dict) -> None:
+    job.notice = job_words.quality_text(event)
+    if _work.arrival is not None:
+        unfinished.finish(user_folder())
+        _work.arrival.offer(event["path"], final=True)
+    else:
+        _work.result = event["path"]
+
+
 def _show_waiting(job: bpy.types.PropertyGroup) -> None:
-    """Show what has arrived. In Edit or Sculpt Mode it waits: the user is not thrown out of it."""
-    if _work is None or not (_work.preview or _work.result):
+    """Show or use what has arrived. Raises LikenessError."""
+    if _work is None:
         return
-    if _work.result and bpy.context.mode == "EDIT_MESH":
-        job.stage = "The avatar is ready and waits for Object Mode"
-    if bpy.context.mode not in {"OBJECT", "POSE"}:
-        return
-    path, final = _work.result or _work.preview, bool(_work.result)
-    _work.preview = _work.result = ""
-    try:
-        if _work.use is not None:
-            _work.use(path)
-        else:
-            _show(path, final)
-    except LikenessError as error:
-        _end(job, str(error))
-        return
-    if final:
+    arrival = _work.arrival
+    if arrival is not None:
+        if arrival.poll():
+            _work.arrival = None  # it stays
+            arrival.close()
+            _end(job, "")
+        elif arrival.waits:
+            job.stage = "The avatar is ready and waits for Object Mode"
+    elif _work.result and bpy.context.mode in {"OBJECT", "POSE"}:
+        _work.use(_work.result)
         _end(job, "")
 
 
-def _show(path: str, final: bool) -> None:
-    """Put the avatar of a file in the place of its last preview, or into the scene."""
-    avatar = read_avatar(path)
-    windows = bpy.context.window_manager.windows
-    window = {"window": windows[0]} if windows else {}
-    with bpy.context.temp_override(**window):
-        proxy = _find_avatar(_work.avatar_uid)
-        if proxy is not None and character.can_replace(proxy, avatar):
-            character.replace(proxy, avatar)
-            animation.refresh_performance(bpy.context.scene, proxy)
-        else:
-            if bpy.context.mode != "OBJECT":
-                bpy.ops.object.mode_set(mode="OBJECT")
-            if proxy is not None:
-                character.remove(proxy)
-            match = bpy.context.scene.likeness.match_scene
-            proxy = importing.add(bpy.context, avatar, performance=True, match_scene=match)
-            _work.avatar_uid = proxy.session_uid
-        if final:
-            bpy.ops.ed.undo_push(message="Create Avatar")
-
-
-def _find_avatar(uid: int) -> bpy.types.Object | None:
-    objects = (obj for obj in bpy.data.objects if obj.session_uid == uid)
-    obj = next(objects, None)
-    return obj if obj is not None and avatar_object.is_avatar(obj) else None
-
-
 def _end(job: bpy.types.PropertyGroup, error: str) -> None:
+    """The job is over. An avatar that did not arrive is taken back, preview and all."""
     global _work
-    if _work is not None and _work.preview_path:
-        Path(_work.preview_path).unlink(missing_ok=True)
-    _work = None
+    work, _work = _work, None
+    if work is not None:
+        if work.arrival is not None:
+            work.arrival.take_back()
+        _tidy(work)
     job.running, job.error, job.seconds_left = False, error, -1.0
 
 
-def _unused_path(folder: Path, stem: str) -> Path:
-    """A file name in the folder that nothing has yet."""
-    stem = re.sub(r"[^\w -]", "_", stem) or "avatar"
-    names = (f"{stem}.likeness", *(f"{stem} {n}.likeness" for n in range(2, 10_000)))
-    return next(folder / name for name in names if not (folder / name).exists())
+def _tidy(work: _Work) -> None:
+    """Remove what only the job under way needs."""
+    thumbnail.clear()
+    if work.arrival is not None:
+        work.arrival.close()
+    if work.preview:
+        for suffix in (".likeness", ".png"):
+            Path(work.preview).with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _redraw_sidebars() -> None:
+    """Only the regions that show the job: a viewport's own drawing is slow."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "PREFERENCES"}:
-                area.tag_redraw()
+            wanted = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}.get(area.type)
+            for region in area.regions:
+                if region.type == wanted:
+                    region.tag_redraw()

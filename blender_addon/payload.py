@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any, NamedTuple
 
 import bpy
 import numpy as np
@@ -37,20 +38,37 @@ _IN_ATTRIBUTES = {row[3] for row in POINT_ARRAYS} | {"deltas"}
 _loaded: dict[int, BakedAvatar] = {}  # by session_uid of the payload mesh
 
 
-def store(avatar: BakedAvatar) -> bpy.types.Mesh:
-    """A new payload mesh. Raises LayoutError when the avatar breaks a rule of the format."""
+class Arranged(NamedTuple):
+    """An avatar laid out for a payload mesh. Making one needs no Blender, so a thread may."""
+
+    avatar: BakedAvatar  # as it will be read again
+    header: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    words: np.ndarray  # [A, N, 2] int32, see _words_from_deltas
+
+
+def arrange(avatar: BakedAvatar) -> Arranged:
+    """Lay an avatar out. Raises LayoutError when it breaks a rule of the format."""
     header, arrays = avatar_layout.pack(avatar)
-    mesh = bpy.data.meshes.new(f"{avatar.name} payload")
-    mesh.vertices.add(avatar.count)
+    words = np.ascontiguousarray(_words_from_deltas(arrays["deltas"]))
+    return Arranged(avatar_layout.unpack(header, arrays), header, arrays, words)
+
+
+def store(arranged: Arranged) -> bpy.types.Mesh:
+    """A new payload mesh, already read."""
+    mesh = bpy.data.meshes.new(f"{arranged.avatar.name} payload")
+    mesh.vertices.add(arranged.avatar.count)
+    arrays = arranged.arrays
     for name, kind, prop, source, columns in POINT_ARRAYS:
         values = arrays[source] if columns is None else arrays[source][:, columns]
         _write(mesh, name, kind, prop, values)
-    for index, words in enumerate(_words_from_deltas(arrays["deltas"])):
+    for index, words in enumerate(arranged.words):
         _write(mesh, _delta_name(index), "INT32_2D", "value", words)
     blob = io.BytesIO()
     np.savez(blob, **{k: v for k, v in arrays.items() if k not in _IN_ATTRIBUTES})
     mesh[ARRAYS] = blob.getvalue()
-    mesh[HEADER] = json.dumps(header)
+    mesh[HEADER] = json.dumps(arranged.header)
+    _loaded[mesh.session_uid] = arranged.avatar
     return mesh
 
 

@@ -27,13 +27,44 @@ class LikenessPreferences(bpy.types.AddonPreferences):
         ],
     )
 
-    def draw(self, _: bpy.types.Context) -> None:
+    processor: bpy.props.EnumProperty(
+        name="Packages For",
+        description="Which PyTorch Set Up Avatar Engine installs",
+        items=[
+            ("auto", "Automatic", "For NVIDIA cards where their driver is found"),
+            ("cpu", "Processor", "About 1 GB"),
+            ("cuda", "NVIDIA Graphics Card", "About 3 GB"),
+        ],
+    )
+    wheels: bpy.props.StringProperty(
+        name="Offline Packages",
+        description="A folder with every package as a .whl file: the set-up takes them from there "
+        "and needs no network. Empty: from pypi.org and pytorch.org",
+        subtype="DIR_PATH",
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
+        job = context.window_manager.likeness
         layout.prop(self, "engine_python")
         layout.prop(self, "device")
-        layout.operator("likeness.set_up_engine", icon="IMPORT")
-        layout.operator("likeness.open_manual", icon="HELP")
+        layout.separator()
+        layout.prop(self, "processor")
+        layout.prop(self, "wheels")
+        if job.running:
+            layout.progress(factor=job.progress, text=job.stage)
+            layout.operator("likeness.cancel", icon="X")
+        else:
+            row = layout.row()
+            row.operator("likeness.set_up_engine", icon="IMPORT")
+            row.operator("likeness.repair_engine", icon="TOOL_SETTINGS")
+            row.operator("likeness.remove_engine", icon="TRASH")
+        if job.error:
+            layout.label(text=job.error, icon="ERROR")
+        row = layout.row()
+        row.operator("likeness.show_set_up_log", icon="TEXT")
+        row.operator("likeness.open_manual", icon="HELP")
 
 
 def preferences(context: bpy.types.Context) -> LikenessPreferences:

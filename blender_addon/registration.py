@@ -10,6 +10,7 @@ from ..operators import (
     avatars,
     bake,
     capture,
+    clips,
     export,
     footage_report,
     heads,
@@ -24,6 +25,7 @@ from ..operators import (
 from ..operators import render as render_operators
 from ..panels import avatars as avatars_panel
 from ..panels import create as create_panel
+from ..panels import creation as creation_panel
 from ..panels import export as export_panel
 from ..panels import expression as expression_panel
 from ..panels import footage_report as footage_report_panel
@@ -34,6 +36,7 @@ from ..panels import render as render_panel
 from . import (
     avatar_layer,
     avatar_object,
+    creation,
     jobs,
     native,
     preferences,
@@ -47,12 +50,14 @@ from . import heads as head_properties
 
 _WITH_CLASSES = (
     properties,
+    creation,
     footage_properties,
     preferences,
     render_settings,
     render_engine,
     setup,
     capture,
+    clips,
     reconstruct,
     footage_report,
     import_avatar,
@@ -67,6 +72,7 @@ _WITH_CLASSES = (
     heads,
     manual,
     create_panel,
+    creation_panel,
     footage_report_panel,
     avatars_panel,
     render_panel,
@@ -93,6 +99,7 @@ def register() -> None:
     properties.register_properties()
     footage_properties.register_properties()
     head_properties.register_properties()
+    creation.register_properties()
     render_settings.register_properties()
     avatar_layer.register_handlers()
     native.register_handlers()
@@ -116,6 +123,7 @@ def unregister() -> None:
     jobs.close()
     avatar_object.forget()
     render_settings.unregister_properties()
+    creation.unregister_properties()
     head_properties.unregister_properties()
     footage_properties.unregister_properties()
     properties.unregister_properties()

@@ -1,4 +1,4 @@
-"""Read the manual, in Blender's own Text Editor."""
+"""Read the manual, and other texts, in Blender's own Text Editor."""
 
 from __future__ import annotations
 
@@ -9,6 +9,23 @@ import bpy
 from .explained import Explained
 
 MANUAL = Path(__file__).parents[1] / "docs" / "manual.md"
+
+
+def show_text(context: bpy.types.Context, path: Path) -> None:
+    """A text file in a window of its own, where there are windows. No part of the user's file."""
+    loaded = (text for text in bpy.data.texts if Path(bpy.path.abspath(text.filepath)) == path)
+    text = next(loaded, None)
+    if text is not None:
+        bpy.data.texts.remove(text)  # the file may have changed
+    text = bpy.data.texts.load(str(path))
+    text.use_fake_user = False
+    if bpy.app.background:
+        return
+    bpy.ops.wm.window_new()
+    area = context.window_manager.windows[-1].screen.areas[0]
+    area.ui_type = "TEXT_EDITOR"
+    space = area.spaces.active
+    space.text, space.show_word_wrap, space.show_line_numbers = text, True, False
 
 
 class LIKENESS_OT_open_manual(Explained, bpy.types.Operator):
@@ -22,18 +39,7 @@ class LIKENESS_OT_open_manual(Explained, bpy.types.Operator):
         return "" if MANUAL.is_file() else f"There is no manual at {MANUAL}"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        loaded = (
-            text for text in bpy.data.texts if Path(bpy.path.abspath(text.filepath)) == MANUAL
-        )
-        text = next(loaded, None) or bpy.data.texts.load(str(MANUAL))
-        text.use_fake_user = False  # no part of the user's file
-        if bpy.app.background:
-            return {"FINISHED"}
-        bpy.ops.wm.window_new()
-        area = context.window_manager.windows[-1].screen.areas[0]
-        area.ui_type = "TEXT_EDITOR"
-        space = area.spaces.active
-        space.text, space.show_word_wrap, space.show_line_numbers = text, True, False
+        show_text(context, MANUAL)
         return {"FINISHED"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..blender_addon import jobs
+from ..blender_addon import jobs, unfinished
 from ..engine.api.errors import LikenessError
 from .explained import Explained
 
@@ -73,8 +73,55 @@ class LIKENESS_OT_create_avatar(Explained, bpy.types.Operator):
         return watch(self, context, event)
 
 
+class LIKENESS_OT_resume_avatar(Explained, bpy.types.Operator):
+    """Go on with the avatar that was cancelled or interrupted, from where it was"""
+
+    bl_idname = "likeness.resume_avatar"
+    bl_label = "Resume"
+    bl_options = {"REGISTER"}  # the job pushes its own undo step when it is done
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        if context.window_manager.likeness.running:
+            return "The avatar engine is at work"
+        if unfinished.find(jobs.user_folder()) is None:
+            return "There is no unfinished avatar"
+        if jobs.engine_python(context) is None:
+            return "The avatar engine is not set up"
+        return ""
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            jobs.resume_avatar(context)
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return follow(self, context)
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return watch(self, context, event)
+
+
+class LIKENESS_OT_discard_unfinished(Explained, bpy.types.Operator):
+    """Forget the unfinished avatar and delete what it has learned so far"""
+
+    bl_idname = "likeness.discard_unfinished"
+    bl_label = "Discard Unfinished Avatar"
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        if context.window_manager.likeness.running:
+            return "The avatar engine is at work"
+        there = unfinished.find(jobs.user_folder()) is not None
+        return "" if there else "There is no unfinished avatar"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        unfinished.discard(jobs.user_folder())
+        return {"FINISHED"}
+
+
 class LIKENESS_OT_cancel(Explained, bpy.types.Operator):
-    """Stop what the avatar engine is doing. A preview that is already in the scene stays"""
+    """Stop what the avatar engine is doing. The scene becomes what it was before"""
 
     bl_idname = "likeness.cancel"
     bl_label = "Cancel"
@@ -88,4 +135,9 @@ class LIKENESS_OT_cancel(Explained, bpy.types.Operator):
         return {"FINISHED"}
 
 
-classes = (LIKENESS_OT_create_avatar, LIKENESS_OT_cancel)
+classes = (
+    LIKENESS_OT_create_avatar,
+    LIKENESS_OT_resume_avatar,
+    LIKENESS_OT_discard_unfinished,
+    LIKENESS_OT_cancel,
+)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import bpy
 
-from ..blender_addon import job_words, jobs
+from ..blender_addon import job_words, jobs, thumbnail, unfinished
 from ..operators.capture import LIKENESS_OT_import_video
 from ..operators.import_avatar import LIKENESS_OT_import_avatar
 from ..operators.manual import LIKENESS_OT_open_manual
-from ..operators.reconstruct import LIKENESS_OT_cancel, LIKENESS_OT_create_avatar
+from ..operators.reconstruct import (
+    LIKENESS_OT_cancel,
+    LIKENESS_OT_create_avatar,
+    LIKENESS_OT_discard_unfinished,
+    LIKENESS_OT_resume_avatar,
+)
 from ..operators.setup import LIKENESS_OT_set_up_engine
 from .text import draw_text
 
@@ -39,9 +44,21 @@ class LIKENESS_PT_create(bpy.types.Panel):
         if jobs.engine_python(context) is None:
             layout.label(text="Needs the avatar engine, once:", icon="INFO")
             layout.operator(LIKENESS_OT_set_up_engine.bl_idname, icon="IMPORT")
+        _draw_unfinished(layout)
         _draw_settings(layout, context.scene.likeness)
         layout.separator()
         layout.operator(LIKENESS_OT_import_avatar.bl_idname, icon="FILE_FOLDER")
+
+
+def _draw_unfinished(layout: bpy.types.UILayout) -> None:
+    found = unfinished.find(jobs.user_folder())
+    if found is None:
+        return
+    box = layout.box()
+    draw_text(box, f"Unfinished: {found.label}", "TIME")
+    row = box.row(align=True)
+    row.operator(LIKENESS_OT_resume_avatar.bl_idname, icon="PLAY")
+    row.operator(LIKENESS_OT_discard_unfinished.bl_idname, text="", icon="TRASH")
 
 
 def _draw_settings(layout: bpy.types.UILayout, scene: bpy.types.PropertyGroup) -> None:
@@ -60,6 +77,9 @@ def _draw_work(layout: bpy.types.UILayout, job: bpy.types.PropertyGroup) -> None
     layout.progress(factor=job.progress, text=f"{job.stage}  {job.progress:.0%}")
     if job.notice:
         draw_text(layout, job.notice, "INFO")
+    picture = thumbnail.icon()
+    if picture:
+        layout.template_icon(picture, scale=7.0)
     row = layout.row()
     row.label(text=job_words.time_left_text(job.seconds_left))
     row.operator(LIKENESS_OT_cancel.bl_idname, text="Cancel", icon="X")

@@ -197,7 +197,7 @@ def sizes(avatar: object) -> None:
     print(
         "\n| in the .blend | MB | MB compressed | save ms | compressed ms |\n|---|--:|--:|--:|--:|"
     )
-    payload.store(avatar).use_fake_user = True
+    payload.store(payload.arrange(avatar)).use_fake_user = True
     print(line("an avatar with its blendshapes: every expression"))
     bpy.ops.wm.read_factory_settings(use_empty=True)
     floats = np.random.default_rng(3).normal(size=(FLOATS, GAUSSIANS)).astype(np.float32)

@@ -79,7 +79,8 @@ class ReconstructRequest:
     polish_seconds: float = 0.0
     """Online: go on learning for so long after the stream has ended."""
     preview: str = ""
-    """A .likeness file to replace from time to time with the avatar so far; empty for none."""
+    """A .likeness file to replace from time to time with the avatar so far, and a .png of the same
+    name with its picture; empty for none."""
     pictures: str = ""
     """Folder for comparison.png, sliders.png and orbit.png; empty for none."""
     consent: str = ""

@@ -19,9 +19,9 @@ from engine.api.requests import ReconstructRequest
 from engine.api.settings import TrackSettings
 from engine.clip import TrackedClip, frame_path, write_clip
 from engine.footage import footage_digest
-from engine.imaging import write_png
+from engine.imaging import read_image, write_png
 from engine.jobs import run_job
-from engine.jobs.previews import LEAST_SECONDS, Previews
+from engine.jobs.previews import LEAST_SECONDS, PICTURE_SIZE, Previews
 from engine.jobs.source_clip import source_clip
 from engine.metrics import evaluate
 from tests.engine.ellipsoid import EllipsoidClip
@@ -123,7 +123,15 @@ def test_every_preview_is_a_whole_avatar_and_nothing_else_is_left(done: Run) -> 
     assert done.previews
     assert min(done.previews) > 100
     names = sorted(path.name for path in done.folder.iterdir())
-    assert names == ["anna.likeness", "now.likeness"]
+    assert names == ["anna.likeness", "now.likeness", "now.png"]
+
+
+def test_the_picture_of_a_preview_shows_the_avatar(done: Run) -> None:
+    picture, _ = read_image(done.folder / "now.png")
+    middle = picture[len(picture) // 2, picture.shape[1] // 2]
+    assert picture.shape[1] == PICTURE_SIZE
+    assert picture[:4].max() < 10  # above the head there is nothing
+    assert middle.max() > 60
 
 
 def test_previews_keep_to_their_share_of_the_time(
@@ -136,6 +144,7 @@ def test_previews_keep_to_their_share_of_the_time(
         clock[0] += 2.0
 
     monkeypatch.setattr("engine.jobs.previews.write_avatar", slow_write)
+    monkeypatch.setattr("engine.jobs.previews.write_picture", lambda *args: "")
     monkeypatch.setattr("engine.bake.bake", lambda *args, **options: None)
     shown: list[float] = []
     previews = Previews("p.likeness", clip, {}, lambda event: shown.append(clock[0]))
