@@ -1,0 +1,143 @@
+"""Training of the feed-forward methods: it learns, is resumed to the bit, and says no clearly."""
+
+from __future__ import annotations
+
+import csv
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.api.errors import Cancelled, LikenessError, ModelError
+from engine.api.training import TrainRequest
+from engine.jobs.training import train
+from engine.methods.checkpoints import Checkpoints
+from engine.methods.feedforward import training
+from engine.methods.feedforward.lessons import Lessons, halves
+from engine.methods.feedforward.method import MODELS
+from engine.methods.feedforward.weights import learned, load_weights, save_weights, shipped, trained
+from engine.methods.pace import Pace
+from engine.people.cast import Cast
+
+METHOD, SIZE, PEOPLE = "fastgha", 64, 4
+OVERFIT_STEPS, GAIN = 48, 1.0  # measured: see docs/models
+SHIPPED = [name for name in MODELS if (Path("engine/weights") / f"{name}.safetensors").is_file()]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory) -> Lessons:
+    cast = Cast(tmp_path_factory.mktemp("cast"), 6, SIZE)
+
+    def person(seed: int):
+        return halves(cast.views(seed))
+
+    return Lessons([functools.partial(person, seed) for seed in range(PEOPLE)])
+
+
+def run(people: Lessons, folder: Path, steps: int, until: int, resume: bool = False):
+    """Train `until` a step of `steps`, and return the learned parameters."""
+    state = training.new_state(METHOD, "compact", PEOPLE, 5, torch.device("cpu"))
+    checkpoints = Checkpoints(folder / "checkpoint.npz", {"what": "test"}, lambda words: None)
+    if resume:
+        checkpoints.resume(state)
+        assert state.steps > 0
+    going = training.train(
+        state, people, people, 5, Pace(steps), checkpoints, folder / "curves.csv"
+    )
+    for report in going:
+        if report.step == until:
+            break
+    going.close()
+    return {
+        name: value.detach().clone() for name, value in learned(training.network(state)).items()
+    }
+
+
+def test_it_overfits_four_people(people, tmp_path):
+    state = training.new_state(METHOD, "compact", PEOPLE, 0, torch.device("cpu"))
+    model = training.network(state)
+    before = training.held_out_psnr(model, people)
+    checkpoints = Checkpoints(tmp_path / "checkpoint.npz", {}, lambda words: None)
+    curves = tmp_path / "curves.csv"
+    for _ in training.train(state, people, people, 0, Pace(OVERFIT_STEPS), checkpoints, curves):
+        pass
+    assert training.held_out_psnr(model, people) > before + GAIN
+    rows = list(csv.DictReader(curves.open()))
+    assert [int(row["step"]) for row in rows] == list(range(10, OVERFIT_STEPS + 1, 10))
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+
+
+def test_an_interrupted_training_goes_on_to_the_last_bit(people, tmp_path):
+    for name in ("straight", "broken"):
+        (tmp_path / name).mkdir()
+    straight = run(people, tmp_path / "straight", 4, 4)
+    run(people, tmp_path / "broken", 4, 2)
+    resumed = run(people, tmp_path / "broken", 4, 4, resume=True)
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+
+
+def test_a_cancelled_training_leaves_a_checkpoint_and_no_weights(tmp_path):
+    def impatient(event):
+        if event.get("stage", "").startswith("Training"):
+            raise Cancelled("Enough.")
+
+    request = TrainRequest(METHOD, str(tmp_path / "t"), steps=3, people=1, size=48)
+    with pytest.raises(Cancelled):
+        train(request, impatient)
+    assert (tmp_path / "t" / "checkpoint.npz").is_file()
+    assert not list((tmp_path / "t").glob("*.safetensors"))
+    with pytest.raises(LikenessError, match="--resume"):
+        train(request, lambda event: None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"method": "nerf"}, "nerf"),
+        ({"config": "huge"}, "huge"),
+        ({"steps": 0}, "nothing to train"),
+        ({"resume": True}, "no training to go on with"),
+        ({"data": ["/nowhere"]}, "nowhere"),
+        ({"device": "tpu"}, "tpu"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before_anything_is_done(tmp_path, changes, words):
+    values = {"method": METHOD, "output": str(tmp_path / "t"), **changes}
+    with pytest.raises(LikenessError, match=words):
+        train(TrainRequest(**values), lambda event: None)
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_weights_come_back_in_half_precision(tmp_path):
+    torch.manual_seed(1)
+    model, other = MODELS[METHOD]("compact"), MODELS[METHOD]("compact")
+    save_weights(model, METHOD, tmp_path / "w.safetensors", {"steps": 3})
+    assert load_weights(other, METHOD, tmp_path / "w.safetensors") == {"steps": 3}
+    for name, value in learned(model).items():
+        assert torch.equal(value.half(), learned(other)[name].half())
+
+
+def test_a_wrong_weights_file_is_refused_and_changes_nothing(tmp_path):
+    model = MODELS[METHOD]("compact")
+    before = {name: value.clone() for name, value in learned(model).items()}
+    save_weights(model, METHOD, tmp_path / "w.safetensors", {})
+    save_weights(model, "omgavatar", tmp_path / "other.safetensors", {})
+    whole = (tmp_path / "w.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "pickle.safetensors").write_bytes(b"\x80\x04cos\nsystem\n.")
+    for name in ("other", "cut", "pickle", "missing"):
+        with pytest.raises(ModelError):
+            load_weights(model, METHOD, tmp_path / f"{name}.safetensors")
+    assert all(torch.equal(value, before[name]) for name, value in learned(model).items())
+
+
+@pytest.mark.parametrize("method", SHIPPED)
+def test_shipped_weights_are_small_whole_and_fit(method):
+    assert shipped(method).stat().st_size < 20e6
+    assert trained(method).training is False
+
+
+def test_weights_that_are_not_shipped_are_said_to_be_missing():
+    with pytest.raises(ModelError, match="nobody"):
+        shipped("nobody")
