@@ -15,11 +15,9 @@ from engine.tracking.crop import HeadCrop, head_square
 from engine.tracking.expression import ExpressionPrior, solve_expressions
 from engine.tracking.flow import Tracks, barycentrics, carry_tracks, rigid_triangles
 from engine.tracking.flow import _step as flow_step
-from engine.tracking.gaze import eyeballs, gaze_angles, steady_gaze
 from engine.tracking.landmark_model import landmark_model
 from engine.tracking.pose import (
     VIEWMAT,
-    Observations,
     Poses,
     first_poses,
     project,
@@ -30,23 +28,7 @@ from engine.tracking.solve import close_lips
 from engine.tracking.spread import spread_offset
 from engine.tracking.takes import bridge_lost
 from engine.tracking.views import TurnedCrop, one_view
-
-K = np.array([[1300.0, 0, 250], [0, 1300.0, 240], [0, 0, 1]])
-
-
-def nodding(frames: int) -> Poses:
-    """A head that turns and nods before the camera, 0.9 m away, seen upright."""
-    time = np.linspace(0, 2 * np.pi, frames)
-    turn = np.stack([0.2 * np.sin(2 * time), 0.4 * np.sin(time), 0.1 * np.cos(time)], -1)
-    place = np.stack([0.02 * np.cos(time), 0.01 * np.sin(time), 0.9 + 0.03 * np.sin(time)], -1)
-    return Poses(VIEWMAT[:3, :3] @ matrix_from_rotvec(turn), place)
-
-
-def observe(points: np.ndarray) -> Observations:
-    """Perfect landmarks of camera-space points, with weak-perspective depth."""
-    middle = points[..., 2].mean(-1, keepdims=True)
-    depths = (points[..., 2] - middle) * K[0, 0] / middle
-    return Observations(project(points, K), depths, np.ones(points.shape[:2]), K)
+from tests.engine.nodding_head import K, nodding, observe
 
 
 def test_the_square_holds_every_head_box_and_stays_in_the_frame() -> None:
@@ -249,21 +231,3 @@ def test_zero_coefficients_close_the_lips_of_someone_always_seen_talking() -> No
     shut = model.neutral + close_lips(model.index, model.neutral, parted)
     gap = shut[place[13], 1] - shut[place[14], 1]
     assert gap == pytest.approx(model.neutral[place[13], 1] - model.neutral[place[14], 1], abs=1e-6)
-
-
-def test_gaze_is_recovered_from_irises_and_its_constant_error_removed() -> None:
-    balls, poses = eyeballs(builtin_head()), nodding(40)
-    yaw = 0.3 * np.sin(np.linspace(0, 20, 40))
-    direction = np.stack([np.sin(yaw), np.zeros(40), np.cos(yaw)], -1)
-    landmarks = np.zeros((40, 478, 3))
-    for side, iris in enumerate((473, 468)):
-        centre = balls.centres[side] + direction * balls.radii[side]
-        landmarks[:, iris, :2] = project(poses.apply(centre[:, None]), K)[:, 0]
-    angles = gaze_angles(balls, poses, landmarks, K)
-    np.testing.assert_allclose(angles[..., 0], np.stack([yaw, yaw], -1), atol=1e-6)
-    opened = np.ones((40, 2))
-    straight = steady_gaze(angles, balls, poses, opened, 25.0)
-    diverging = angles + np.array([[0.15, 0.1], [-0.15, 0.1]])
-    np.testing.assert_allclose(
-        steady_gaze(diverging, balls, poses, opened, 25.0), straight, atol=1e-6
-    )
