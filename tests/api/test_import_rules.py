@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("engine", "blender_addon", "operators", "panels")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 STANDARD = sys.stdlib_module_names
-HEAVY = ("cv2", "mediapipe", "pymatting", "gsplat", "numba", "onnxruntime")
+HEAVY = ("cv2", "mediapipe", "pymatting", "gsplat", "numba", "onnxruntime", "safetensors")
 # panels -> operators -> blender_addon -> engine.api; registration alone sees all three.
 MAY_IMPORT = {
     "engine": {"engine"},
