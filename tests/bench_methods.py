@@ -1,6 +1,6 @@
-"""What baking and levels of detail cost, in dB on held-out frames.
+"""What baking and levels of detail cost, in dB on held-out frames posed by the avatar.
 
-    python -m tests.bench_methods [CLIP] [--seconds 300] [--plot PNG]
+    python -m tests.bench_methods [CLIP] [--preset standard] [--seconds 0] [--plot PNG]
 
 CLIP is the folder of a tracked clip; without it, the ray-traced stand-in of the tests.
 """
@@ -11,13 +11,13 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 
 from engine.api.baked import BakedAvatar, GaussianArrays
-from engine.api.settings import METHODS
+from engine.api.settings import METHODS, PRESETS
 from engine.avatar import Avatar
 from engine.bake import bake
 from engine.bake_error import bake_error
@@ -25,9 +25,11 @@ from engine.clip import TrackedClip
 from engine.levels import importance
 from engine.linearisation import decompose
 from engine.methods.flashavatar import reconstruct
+from engine.methods.photometric import track_by_avatar
+from engine.methods.progress import Progress
 from engine.metrics import evaluate, held_out, on_black, psnr
 from engine.render import render_arrays
-from tests.engine.ellipsoid import EllipsoidClip
+from tests.engine.test_reconstruct_job import write_ellipsoid
 
 COUNTS = (4, 8, 16, 24, 40)
 MEASURED = 16
@@ -38,23 +40,43 @@ def main() -> None:
     """Fit FlashAvatar and print both tables."""
     parser = argparse.ArgumentParser(description="Curves of FlashAvatar's bake and levels.")
     parser.add_argument("clip", nargs="?", help="folder of a tracked clip")
-    parser.add_argument("--seconds", type=float, default=300.0, help="of the fit")
+    parser.add_argument("--preset", choices=PRESETS, default="standard")
+    parser.add_argument("--seconds", type=float, default=0.0, help="of the fit; 0 has no limit")
     parser.add_argument("--plot", help="PNG to draw the first table to")
     options = parser.parse_args()
-    clip: Any = TrackedClip.load(options.clip) if options.clip else EllipsoidClip(frames=60)
+    with TemporaryDirectory() as folder:
+        given = options.clip or write_ellipsoid(Path(folder) / "clip").directory
+        measure(TrackedClip.load(given), options)
+
+
+def measure(clip: TrackedClip, options: argparse.Namespace) -> None:
+    """Fit, bake, print, draw."""
     tests = held_out(len(clip))
     train = np.setdiff1d(np.arange(len(clip)), tests)
-    settings = METHODS["flashavatar"].presets["standard" if options.clip else "draft"]
-    *_, last = reconstruct(
-        clip, settings, train_frames=train, max_seconds=options.seconds if options.clip else 40
-    )
-    shown = tests[np.unique(np.linspace(0, len(tests) - 1, MEASURED).round().astype(int))]
-    baked = bake(last.avatar, clip, {}, tests)
-    rows = bake_curve(last.avatar, baked, clip, train, shown)
-    print(bake_table(rows, un_baked_psnr(last.avatar, clip, shown)))
-    print(level_table(baked, clip, shown))
+    settings = METHODS["flashavatar"].presets[options.preset]
+    settings = replace(settings, size=min(settings.size, clip.camera.width))
+    *_, last = reconstruct(clip, settings, train_frames=train, max_seconds=options.seconds or None)
+    posed = posed_by_avatar(clip, last, tests)
+    rows = tables(last.avatar, posed, tests)
     if options.plot:
         draw(rows, Path(options.plot))
+
+
+def posed_by_avatar(clip: TrackedClip, last: Progress, tests: np.ndarray) -> TrackedClip:
+    """The clip with its training frames as the fit corrected them, the others by their picture."""
+    fitted = replace(clip, params=last.params or clip.params)
+    return replace(fitted, params=track_by_avatar(last.avatar, fitted, tests))
+
+
+def tables(avatar: Avatar, clip: TrackedClip, tests: np.ndarray) -> list[dict[str, float]]:
+    """Print both tables; the rows of the first."""
+    train = np.setdiff1d(np.arange(len(clip)), tests)
+    shown = tests[np.unique(np.linspace(0, len(tests) - 1, MEASURED).round().astype(int))]
+    baked = bake(avatar, clip, {}, tests)
+    rows = bake_curve(avatar, baked, clip, train, shown)
+    print(bake_table(rows, un_baked_psnr(avatar, clip, shown)))
+    print(level_table(baked, clip, shown))
+    return rows
 
 
 def bake_curve(
@@ -73,6 +95,7 @@ def bake_curve(
             deltas=deltas,
             weight_map=weight_map,
             levels=(len(base),),
+            level_offsets=(),
         )
         held_out_psnr = float(evaluate(one, clip, shown)["psnr"])
         error = bake_error(avatar, one, clip)
@@ -93,24 +116,13 @@ def bake_table(rows: Sequence[dict[str, float]], un_baked: float) -> str:
 
 
 def level_table(baked: BakedAvatar, clip: TrackedClip, shown: np.ndarray) -> str:
-    """Held-out PSNR and SSIM of every level of detail."""
-    lines = ["| Gaussians | held out dB | SSIM |", "|--:|--:|--:|"]
+    """Held-out PSNR and SSIM of every level of detail, and of its Gaussians as in the whole."""
+    lines = ["| Gaussians | held out dB | SSIM | adding nothing, dB |", "|--:|--:|--:|--:|"]
     for count in baked.levels:
-        binding = baked.binding
-        prefix = replace(
-            baked,
-            binding=replace(
-                binding,
-                face=binding.face[:count],
-                barycentric=binding.barycentric[:count],
-                tangent=binding.tangent[:count],
-            ),
-            base=baked.base[:count],
-            deltas=baked.deltas[:, :count],
-            levels=(count,),
-        )
-        scores = evaluate(prefix, clip, shown)
-        lines.append(f"| {count} | {scores['psnr']:.2f} | {scores['ssim']:.3f} |")
+        scores = evaluate(baked, clip, shown, count=count)
+        bare = evaluate(replace(baked, level_offsets=()), clip, shown, count=count)
+        row = f"| {count} | {scores['psnr']:.2f} | {scores['ssim']:.3f} | {bare['psnr']:.2f} |"
+        lines.append(row)
     return "\n".join(lines) + "\n"
 
 
