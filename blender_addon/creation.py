@@ -97,17 +97,17 @@ def request(context: bpy.types.Context, user_folder: Path) -> dict[str, Any]:
     """The fields of a ReconstructRequest; folders for its files are made. Raises LikenessError."""
     settings, more = context.scene.likeness, context.scene.likeness_creation
     source = _source(settings.footage, more.live)
-    clips = [_existing(clip.path) for clip in more.clips if clip.path]
+    clips = [existing(clip.path) for clip in more.clips if clip.path]
     footage = Path(source.replace(":", " "))  # names the avatar
     avatars = user_folder / unfinished.AVATARS
     avatars.mkdir(parents=True, exist_ok=True)
     unfinished.sweep(avatars)
-    output = _unused_path(avatars, footage.stem)
+    output = unused_path(avatars, footage.stem)
     wanted = {
         "source": source,
         "output": str(output),
         "preview": str(output.with_name(f"{output.stem} preview.likeness")),
-        "track": _track(more, chosen_path(context.scene)),
+        "track": tracking(context),
         "method": settings.method,
         "preset": settings.preset,
         "device": preferences(context).device,
@@ -125,9 +125,10 @@ def request(context: bpy.types.Context, user_folder: Path) -> dict[str, Any]:
     return wanted | {"clip": str(kept), "max_seconds": more.limit}
 
 
-def _track(more: LikenessCreation, head: str) -> dict[str, Any]:
-    """What differs from the engine's TrackSettings."""
-    matting = _existing(more.matting) if more.matting else ""
+def tracking(context: bpy.types.Context) -> dict[str, Any]:
+    """What differs from the engine's TrackSettings. Raises LikenessError."""
+    more, head = context.scene.likeness_creation, chosen_path(context.scene)
+    matting = existing(more.matting) if more.matting else ""
     if matting and Path(matting).suffix.lower() != ".onnx":
         raise LikenessError(
             f"{Path(matting).name} is no matting network.", "Choose an .onnx file, or none."
@@ -146,17 +147,17 @@ def _source(footage: str, live: bool) -> str:
         if not live:
             raise LikenessError(f"{footage} plays only once.", LEARN_LIVE_HINT)
         return footage
-    return _existing(footage)
+    return existing(footage)
 
 
-def _existing(path: str) -> str:
+def existing(path: str) -> str:
     found = Path(bpy.path.abspath(path))
     if not found.exists():
         raise LikenessError(f"There is no footage at {found}.", "Choose it again.")
     return str(found)
 
 
-def _unused_path(folder: Path, stem: str) -> Path:
+def unused_path(folder: Path, stem: str) -> Path:
     """A file name in the folder that nothing has yet."""
     stem = re.sub(r"[^\w -]", "_", stem) or "avatar"
     names = (f"{stem}.likeness", *(f"{stem} {n}.likeness" for n in range(2, 10_000)))

@@ -30,6 +30,7 @@ class _Work:
     """The job under way."""
 
     request: int = 0  # id that the engine knows it by
+    resumable: bool = False  # what was asked is kept until it is done
     programs: Programs | None = None
     arrival: Arrival | None = None  # of the avatar that the job makes
     preview: str = ""  # the file of its previews
@@ -79,9 +80,20 @@ def resume_avatar(context: bpy.types.Context) -> None:
 def _reconstruct(context: bpy.types.Context, request: dict[str, Any]) -> None:
     engine = _running_engine(context)
     unfinished.keep(user_folder(), request)
+    _make(context, engine, "reconstruct", request)
+    _work.resumable = True
+
+
+def create_from_images(context: bpy.types.Context, request: dict[str, Any]) -> None:
+    """Start regressing an avatar; `request` is a RegressRequest's fields. Raises LikenessError."""
+    _make(context, _running_engine(context), "regress", request)
+
+
+def _make(context: bpy.types.Context, engine: Engine, job: str, request: dict[str, Any]) -> None:
+    """Start a job whose previews and result come into the scene."""
     _begin(context, "Starting the avatar engine")
     _work.arrival, _work.preview = Arrival(), request["preview"]
-    _work.request = engine.send("reconstruct", **request)
+    _work.request = engine.send(job, **request)
 
 
 def track(context: bpy.types.Context, footage: Path, use: Callable[[str], None]) -> None:
@@ -227,8 +239,9 @@ def _follow(job: bpy.types.PropertyGroup, event: dict) -> None:
 
 def _take_result(job: bpy.types.PropertyGroup, event: dict) -> None:
     job.notice = job_words.quality_text(event)
-    if _work.arrival is not None:
+    if _work.resumable:
         unfinished.finish(user_folder())
+    if _work.arrival is not None:
         _work.arrival.offer(event["path"], final=True)
     else:
         _work.result = event["path"]

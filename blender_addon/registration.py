@@ -22,6 +22,7 @@ from ..operators import (
     retarget,
     setup,
 )
+from ..operators import images as image_operators
 from ..operators import render as render_operators
 from ..panels import avatars as avatars_panel
 from ..panels import create as create_panel
@@ -30,6 +31,7 @@ from ..panels import export as export_panel
 from ..panels import expression as expression_panel
 from ..panels import footage_report as footage_report_panel
 from ..panels import heads as heads_panel
+from ..panels import images as images_panel
 from ..panels import performance as performance_panel
 from ..panels import poses as poses_panel
 from ..panels import render as render_panel
@@ -37,6 +39,7 @@ from . import (
     avatar_layer,
     avatar_object,
     creation,
+    images,
     jobs,
     native,
     preferences,
@@ -51,6 +54,7 @@ from . import heads as head_properties
 _WITH_CLASSES = (
     properties,
     creation,
+    images,
     footage_properties,
     preferences,
     render_settings,
@@ -59,6 +63,7 @@ _WITH_CLASSES = (
     capture,
     clips,
     reconstruct,
+    image_operators,
     footage_report,
     import_avatar,
     avatars,
@@ -73,6 +78,7 @@ _WITH_CLASSES = (
     manual,
     create_panel,
     creation_panel,
+    images_panel,
     footage_report_panel,
     avatars_panel,
     render_panel,
@@ -100,6 +106,7 @@ def register() -> None:
     footage_properties.register_properties()
     head_properties.register_properties()
     creation.register_properties()
+    images.register_properties()
     render_settings.register_properties()
     avatar_layer.register_handlers()
     native.register_handlers()
@@ -123,6 +130,7 @@ def unregister() -> None:
     jobs.close()
     avatar_object.forget()
     render_settings.unregister_properties()
+    images.unregister_properties()
     creation.unregister_properties()
     head_properties.unregister_properties()
     footage_properties.unregister_properties()

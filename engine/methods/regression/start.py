@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ...api.baked import BakedAvatar, Binding
+from ...api.baked import COLORS, OPACITY, SCALES, BakedAvatar, Binding
 from ...api.head import HeadModel
 from ...api.regression import REGRESSORS
 from ...avatar import RAW
 from ...bake import bake
-from ...binding import texel_spacing, uniform_uv_binding
+from ...binding import texel_spacing, uniform_uv_binding, uv_tangents
 from ...clip import TrackedClip
+from ...mesh import face_areas
 from ..feedforward.regressed import RegressedAvatar
 from ..feedforward.views import Views
 from ..feedforward.weights import FOLDER, trained
@@ -24,6 +27,10 @@ SIZE = 0.7
 """Standard deviation in units of the distance between neighbours: closed, not blurred."""
 OPACITY_LOGIT = 2.5
 GREY = 0.5
+INSIDE, FLAT = ("mouth", "teeth", "tongue"), 0.3
+"""Regions behind the lips, whose Gaussians are so much thinner than wide: they must not show."""
+SPOTS = np.array([[a, b, 9 - a - b] for a in range(1, 8, 2) for b in range(1, 9 - a, 2)]) / 9
+"""Barycentric places of the points in a triangle of the mouth's lining."""
 LARGEST = 2.0
 """In units of a region's median size: folds of the mouth stretch without bound."""
 
@@ -42,20 +49,58 @@ def regressed(
 
 def plain_start(head: HeadModel, uv_size: int = UV_SIZE) -> RegressedAvatar:
     """A grey, closed surface on the head: what there is without a network."""
-    binding = uniform_uv_binding(head, uv_size)
+    skin = uniform_uv_binding(head, uv_size)
+    mouth = _mouth(head)
+    kept = ~np.isin(skin.face, mouth.face)
+    outside = Binding(skin.face[kept], skin.barycentric[kept], skin.tangent[kept])
+    size = SIZE * texel_spacing(head, outside, uv_size)
+    binding = joined(outside, mouth)
+    size = _limited(head, binding, np.concatenate([size, _mouth_sizes(head, mouth)]))
     raw = torch.zeros(len(binding.face), RAW)
     raw[:, 3] = 1
-    raw[:, 7:10] = torch.from_numpy(np.log(_sizes(head, binding, uv_size)))[:, None]
-    raw[:, 10] = OPACITY_LOGIT
-    raw[:, 11:] = GREY
+    raw[:, SCALES] = torch.from_numpy(np.log(size))[:, None]
+    raw[_inside(head, binding), SCALES.stop - 1] += math.log(FLAT)
+    raw[:, OPACITY] = OPACITY_LOGIT
+    raw[:, COLORS] = GREY
     return RegressedAvatar(head, binding, raw)
 
 
-def _sizes(head: HeadModel, binding: Binding, uv_size: int) -> np.ndarray:
-    """Standard deviations [N] in metres."""
-    size = SIZE * texel_spacing(head, binding, uv_size)
+def joined(first: Binding, second: Binding) -> Binding:
+    """The Gaussians of two bindings on one head, one after the other."""
+    names = ("face", "barycentric", "tangent")
+    return Binding(
+        *(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names)
+    )
+
+
+def _limited(head: HeadModel, binding: Binding, size: np.ndarray) -> np.ndarray:
+    """Sizes [N] without those that stick out of their region."""
     region = head.face_regions[binding.face]
     for number in np.unique(region):
         mine = region == number
         size[mine] = np.minimum(size[mine], LARGEST * np.median(size[mine]))
-    return size
+    return size.astype(np.float32)
+
+
+def _inside(head: HeadModel, binding: Binding) -> Tensor:
+    """Which [N] Gaussians lie behind the lips."""
+    inner = [index for index, name in enumerate(head.region_names) if name in INSIDE]
+    return torch.from_numpy(np.isin(head.face_regions[binding.face], inner))
+
+
+def _mouth(head: HeadModel) -> Binding:
+    """Even points on the mouth's lining, which has next to no place in the atlas."""
+    names = head.region_names
+    lining = head.face_regions == (names.index("mouth") if "mouth" in names else len(names))
+    face = np.repeat(np.flatnonzero(lining), len(SPOTS)).astype(np.int32)
+    spots = np.tile(SPOTS, (int(lining.sum()), 1)).astype(np.float32)
+    return Binding(face, spots, uv_tangents(head.face_uvs)[face])
+
+
+def _mouth_sizes(head: HeadModel, mouth: Binding) -> np.ndarray:
+    """Deviations [n] in metres that close the lining of an open mouth."""
+    opened = head.vertices.copy()
+    if "jawOpen" in head.expression_names:
+        opened += head.expression_deltas[head.expression_names.index("jawOpen")]
+    area = face_areas(opened, head.faces)[mouth.face] / len(SPOTS)
+    return np.clip(SIZE * np.sqrt(area), 2e-4, 2e-3)
