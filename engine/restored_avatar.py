@@ -35,8 +35,8 @@ class RestoredAvatar(FittedAvatar):
         self.weight_map = baked.weight_map
 
     def weights(self, codes: Tensor) -> Tensor:
-        """Blendshape weights [B, K] of codes [B, C]."""
-        weights = self.weight_map(codes.cpu().numpy())
+        """Blendshape weights [B, K] of codes [B, C], without a gradient: the map is NumPy's."""
+        weights = self.weight_map(codes.detach().cpu().numpy())
         return torch.from_numpy(weights[:, : len(self.deltas)]).to(self.device)
 
     def gaussians(self, driver: Tensor | None, vertices: Tensor) -> Gaussians:
