@@ -57,7 +57,7 @@ def measure(clip: TrackedClip, options: argparse.Namespace) -> None:
     settings = replace(settings, size=min(settings.size, clip.camera.width))
     *_, last = reconstruct(clip, settings, train_frames=train, max_seconds=options.seconds or None)
     posed = posed_by_avatar(clip, last, tests)
-    rows = tables(last.avatar, posed, tests)
+    rows = tables(last.avatar, bake(last.avatar, posed, {}, tests), posed)
     if options.plot:
         draw(rows, Path(options.plot))
 
@@ -68,11 +68,11 @@ def posed_by_avatar(clip: TrackedClip, last: Progress, tests: np.ndarray) -> Tra
     return replace(fitted, params=track_by_avatar(last.avatar, fitted, tests))
 
 
-def tables(avatar: Avatar, clip: TrackedClip, tests: np.ndarray) -> list[dict[str, float]]:
+def tables(avatar: Avatar, baked: BakedAvatar, clip: TrackedClip) -> list[dict[str, float]]:
     """Print both tables; the rows of the first."""
+    tests = baked.performance.test_frames
     train = np.setdiff1d(np.arange(len(clip)), tests)
     shown = tests[np.unique(np.linspace(0, len(tests) - 1, MEASURED).round().astype(int))]
-    baked = bake(avatar, clip, {}, tests)
     rows = bake_curve(avatar, baked, clip, train, shown)
     print(bake_table(rows, un_baked_psnr(avatar, clip, shown)))
     print(level_table(baked, clip, shown))
