@@ -194,8 +194,10 @@ def test_a_mask_takes_gaussians_out_as_pruning_does(lively, views):
 
 @torch.no_grad()
 def test_a_stream_of_few_frames_is_the_batch(lively, views):
-    streamed = AvatarStream(lively).add(views)
-    assert torch.allclose(streamed.raw, lively(views).raw, atol=1e-5)
+    stream = AvatarStream(lively)
+    gaussians, _ = lively.gaussians(views, points=stream.points)
+    batch = fused(views.head, stream.points, gaussians, kept(gaussians.importance))
+    assert torch.allclose(stream.add(views).raw, batch.raw, atol=1e-5)
 
 
 @torch.no_grad()
@@ -207,8 +209,18 @@ def test_a_long_stream_keeps_what_every_frame_brought(lively):
     stream.add(many[list(range(3, len(many)))])
     assert len(stream.found) == len(many)
     # The last window saw the overlap again, with the newest frames beside it.
-    last = lively.gaussians(joined([many[[i]] for i in range(len(many) - 10, len(many))]))[0]
+    window = joined([many[[i]] for i in range(len(many) - 10, len(many))])
+    last, _ = lively.gaussians(window, points=stream.points)
     assert torch.allclose(stream.found[-1].raw, last.raw[-1:], atol=1e-4)
+
+
+@torch.no_grad()
+def test_fewer_frames_get_denser_points(network, views, monkeypatch):
+    monkeypatch.setattr("engine.methods.fastavatar.model.MOST_GAUSSIANS", 5_000)
+    one, two, six = (len(network.denser_points(frames).waves) for frames in (1, 2, 6))
+    assert one > two > six == len(network.points.waves)
+    avatar = network.eval()(views[:1])
+    assert len(avatar.raw) > 1.5 * len(network.points.waves)
 
 
 def test_a_stream_stays_within_its_budget(lively, views):

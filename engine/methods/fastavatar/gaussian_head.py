@@ -12,7 +12,8 @@ from torch.nn.functional import silu
 
 from ..feedforward.layers import quiet_start
 from ..feedforward.views import Views
-from .local_features import SEEN, LocalFeatures
+from .completion import first_importance, unseen_colors
+from .local_features import SEEN, LocalFeatures, Seen
 from .points import HeadPoints
 
 REACH = 0.1
@@ -23,7 +24,8 @@ LARGEST = 0.015
 """Metres of a standard deviation."""
 START_SIZE = 0.7
 FIRST_OPACITY, FIRST_IMPORTANCE, FIRST_TRUST = 1.0, 3.0, 2.0
-"""As logits: of Gaussians, of being kept, of the picture's colour where it is seen."""
+"""As logits: of Gaussians, of being kept (as in the paper's code), of the picture's colour where it
+is seen."""
 
 
 class FrameGaussians(NamedTuple):
@@ -79,10 +81,6 @@ class GaussianHead(nn.Module):
         after = local.at(_carried(means, points, views)) if local else None
         rest = self.rest(tokens, points, after.features if after else None).float()
         color, trust, opacity, scale, quat, importance = rest.split((3, 1, 1, 3, 4, 1), dim=-1)
-        colors = color.sigmoid()
-        if after is not None:
-            trusted = after.seen * (trust + FIRST_TRUST).sigmoid()
-            colors = trusted * after.colors + (1 - trusted) * colors
         first = (points.spacing + math.log(START_SIZE))[:, None]
         raw = torch.cat(
             [
@@ -90,11 +88,21 @@ class GaussianHead(nn.Module):
                 quat + quat.new_tensor([1.0, 0, 0, 0]),
                 (first + SIZE_RANGE * (scale / SIZE_RANGE).tanh()).clamp_max(math.log(LARGEST)),
                 opacity + FIRST_OPACITY,
-                colors,
+                _colors(color, trust, after, points),
             ],
             dim=-1,
         )
-        return FrameGaussians(raw, importance[..., 0] + FIRST_IMPORTANCE)
+        importance = importance + (first_importance(after) if after else FIRST_IMPORTANCE)
+        return FrameGaussians(raw, importance[..., 0])
+
+
+def _colors(color: Tensor, trust: Tensor, seen: Seen | None, points: HeadPoints) -> Tensor:
+    """Colours [F, N, 3] of what the network says [F, N, 3]: in the paper all; in ours how they
+    differ from the region's, and how far the picture's are trusted [F, N, 1] instead."""
+    if seen is None:
+        return color.sigmoid()
+    trusted = seen.seen * (trust + FIRST_TRUST).sigmoid()
+    return trusted * seen.colors + (1 - trusted) * unseen_colors(seen, points) + color.tanh() / 2
 
 
 def _carried(means: Tensor, points: HeadPoints, views: Views) -> Tensor:

@@ -17,7 +17,7 @@ from .gaussian_head import FrameGaussians, GaussianHead
 from .local_features import LocalFeatures
 from .losses import drawn_slices, offset_size, tracking_loss
 from .packing import chosen_frames
-from .points import HeadPoints, check_head
+from .points import HeadPoints, check_head, head_points
 from .settings import CAPACITY, SIZES
 from .transformer import GaussianTransformer
 
@@ -25,6 +25,9 @@ PYRAMID = (32, 64, 128)
 """Channels of our own encoder at 1/2, 1/4, 1/8 of the picture."""
 WEIGHTS = {"l1": 0.8, "ssim": 0.1, "perceptual": 0.1, "track": 0.1, "offset": 0.01}
 """Of the loss's terms (eq. 10); `mask` has its own by configuration."""
+MOST_GAUSSIANS, DENSEST, UV_STEP = 120_000, 2, 16
+"""Of an avatar before pruning, where its points may be denser than in training: up to this much
+along each axis of the UV map, whose raster grows by steps."""
 PACKED_SHARE = 0.3
 """Of training steps in which some frames are packed, so that packing learns."""
 
@@ -46,13 +49,26 @@ class FastAvatar(FeedForward):
     def forward(self, sources: Views) -> RegressedAvatar:
         """The avatar of the person in the frames; the same for every order of them. Raises
         HeadError for a head of another topology than the built-in one's."""
-        gaussians, _ = self.gaussians(sources)
-        staying = kept(gaussians.importance)
-        return fused(sources.head, self.points, gaussians, staying)
+        points = self.denser_points(min(len(sources), CAPACITY))
+        gaussians, _ = self.gaussians(sources, points=points)
+        return fused(sources.head, points, gaussians, kept(gaussians.importance))
 
-    def gaussians(self, sources: Views, capacity: int = CAPACITY) -> tuple[FrameGaussians, Views]:
-        """Gaussians of each of the frames that stay whole, `capacity` at most, and these frames."""
+    def denser_points(self, frames: int) -> HeadPoints:
+        """As many points as an avatar of so many frames may have: the head of the network asks
+        nothing of their number, so that what it learned on few holds for many."""
+        if not self.sizes.local:
+            return self.points
+        uv = int((MOST_GAUSSIANS / frames) ** 0.5) // UV_STEP * UV_STEP
+        wanted = min(max(uv, self.sizes.points_uv), DENSEST * self.sizes.points_uv)
+        return head_points(self.sizes.tokens_uv, wanted).to(self.points.waves.device)
+
+    def gaussians(
+        self, sources: Views, capacity: int = CAPACITY, points: HeadPoints | None = None
+    ) -> tuple[FrameGaussians, Views]:
+        """Gaussians of each of the frames that stay whole, `capacity` at most, and these frames;
+        on the points that training has, or on others."""
         check_head(sources.head)
+        points = points or self.points
         whole, rest = chosen_frames(sources, capacity)
         views = sources[whole]
         features = self.features(views)
@@ -60,9 +76,9 @@ class FastAvatar(FeedForward):
         if rest:
             further = sources[rest]
             packed = self.transformer.packed(self.features(further)[-1], further)
-        tokens = self.transformer(features[-1], views, self.points, packed, self.run)
+        tokens = self.transformer(features[-1], views, points, packed, self.run)
         local = LocalFeatures(views, features[:-1]) if self.sizes.local else None
-        return self.head(tokens, self.points, views, local), views
+        return self.head(tokens, points, views, local), views
 
     def features(self, views: Views) -> list[Tensor]:
         """Features [F, C_l, ., .] of the views' pictures; tokens are made of the last."""

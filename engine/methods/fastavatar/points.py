@@ -19,6 +19,7 @@ from ...heads.builtin import builtin_head
 from ...heads.landmarks import IBUG_TO_MEDIAPIPE
 from ...levels import places
 from ..feedforward.layers import waves
+from ..region_priors import TINTS
 
 FREQUENCIES = 8
 LONGEST = 1.0
@@ -39,6 +40,8 @@ class HeadPoints(nn.Module):
     share: Tensor  # [N, k] sums to 1
     spacing: Tensor  # [N] log metres between neighbours
     landmarks: Tensor  # [M] Gaussian points at the face's landmarks
+    region: Tensor  # [N] index into the head's regions
+    tints: Tensor  # [R, 3] usual colours of regions, NaN where there is none
 
     def __init__(self, tokens_uv: int, points_uv: int) -> None:
         super().__init__()
@@ -55,6 +58,8 @@ class HeadPoints(nn.Module):
             ("near", torch.from_numpy(near)),
             ("share", torch.from_numpy(share)),
             ("spacing", torch.from_numpy(spacing.astype(np.float32))),
+            ("region", torch.from_numpy(head.face_regions[self.binding.face].astype(np.int64))),
+            ("tints", torch.tensor([TINTS.get(n, (math.nan,) * 3) for n in head.region_names])),
             ("landmarks", torch.from_numpy(_at_landmarks(head, self.binding))),
         ):
             self.register_buffer(name, values, persistent=False)
@@ -65,6 +70,12 @@ class HeadPoints(nn.Module):
         for k in range(1, self.near.shape[1]):
             read = read + tokens[:, self.near[:, k]] * self.share[:, k, None]
         return read
+
+
+@lru_cache(maxsize=8)
+def head_points(tokens_uv: int, points_uv: int) -> HeadPoints:
+    """The points of UV rasters of these sizes; made once."""
+    return HeadPoints(tokens_uv, points_uv)
 
 
 def check_head(head: HeadModel) -> None:

@@ -23,6 +23,7 @@ class AvatarStream:
 
     def __init__(self, model: FastAvatar, most_gaussians: int = MOST_GAUSSIANS) -> None:
         self.model = model.eval()
+        self.points = model.denser_points(OVERLAP)
         self.most_gaussians = most_gaussians
         self.recent: list[Views] = []  # the overlap, one frame each
         self.found: list[FrameGaussians] = []  # of every frame so far, one each
@@ -42,7 +43,7 @@ class AvatarStream:
     def _window(self, new: list[Views]) -> None:
         """Regress the overlap and the new frames together; the overlap's Gaussians are replaced."""
         window = self.recent + new
-        gaussians, _ = self.model.gaussians(joined(window))
+        gaussians, _ = self.model.gaussians(joined(window), points=self.points)
         again = len(self.recent)
         self.found = self.found[: len(self.found) - again] if again else self.found
         self.found += [gaussians.of([index]) for index in range(len(window))]
@@ -55,7 +56,7 @@ class AvatarStream:
             torch.cat([one.importance for one in self.found]),
         )
         staying = within_budget(gaussians.importance, self.most_gaussians)
-        return fused(frames.head, self.model.points, gaussians, staying)
+        return fused(frames.head, self.points, gaussians, staying)
 
 
 def within_budget(importance: Tensor, most: int) -> Tensor:

@@ -25,6 +25,9 @@ REACH = 0.1
 """Metres off the mesh, along the ray, at most: hair stands off the scalp."""
 FOOTPRINT = 0.6
 """First standard deviation in units of a pixel."""
+LEAST_COSINE = 0.25
+"""Of the angle between a surface's normal and the line of sight, where it makes Gaussians longer:
+seen from the side they must close the slope that a pixel shows at a slant."""
 SIZE_RANGE = 2.0
 """The log of how much larger or smaller than that a Gaussian may become."""
 FIRST_OPACITY = 2.0
@@ -55,11 +58,13 @@ def pixel_gaussians(
     distance = maps.depth[kept][:, None] + REACH * depth.tanh()
     focal = views.cameras.Ks[:, 0, 0] * columns / width
     pixel = distance.detach() / focal[kept.nonzero()[:, 0], None]  # [N, 1] metres
+    means, turn, stretch = _on_surface(rays * distance, kept, binding, views)
+    first = (FOOTPRINT * pixel).log() + torch.where(maps.covered[kept][:, None], stretch, 0.0)
     raw = torch.cat(
         [
-            _in_tangent_frames(rays * distance, kept, binding, views),
-            quat + quat.new_tensor([1.0, 0, 0, 0]),
-            (FOOTPRINT * pixel).log() + SIZE_RANGE * (scale / SIZE_RANGE).tanh(),
+            means,
+            turn + quat,
+            first + SIZE_RANGE * (scale / SIZE_RANGE).tanh(),
             opacity + FIRST_OPACITY,
             colors.movedim(1, -1)[kept] + color,
         ],
@@ -74,12 +79,15 @@ def _binding(maps: SurfaceMaps, kept: Tensor, views: Views) -> Binding:
     return Binding(face.astype(np.int32), barycentric, uv_tangents(views.head.face_uvs)[face])
 
 
-def _in_tangent_frames(seen: Tensor, kept: Tensor, binding: Binding, views: Views) -> Tensor:
-    """Camera-space points [N, 3] of the kept cells as offsets [N, 3] in the tangent frames of the
-    posed heads that the views show."""
+def _on_surface(
+    seen: Tensor, kept: Tensor, binding: Binding, views: Views
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Camera-space points [N, 3] of the kept cells in the tangent frames of the posed heads that
+    the views show: offsets [N, 3], quats [N, 4] whose first axis runs down the slope away from the
+    camera, and the logs [N, 3] of how much longer than wide a pixel's piece of that slope is."""
     counts = kept.flatten(1).sum(1).tolist()
     ends = np.cumsum(counts)
-    local = []
+    parts = []
     for view, (points, end) in enumerate(zip(seen.split(counts), ends, strict=True)):
         if not len(points):
             continue
@@ -89,5 +97,18 @@ def _in_tangent_frames(seen: Tensor, kept: Tensor, binding: Binding, views: View
         frame, _, origin = surface.frames(views.vertices[view : view + 1].float())
         camera = views.cameras.viewmats[view]
         world = (points - camera[:3, 3]) @ camera[:3, :3]
-        local.append(((world - origin[0])[:, None] @ frame[0])[:, 0])
-    return torch.cat(local)
+        offset = ((world - origin[0])[:, None] @ frame[0])[:, 0]
+        away = torch.nn.functional.normalize(points.detach() @ camera[:3, :3], dim=-1)
+        parts.append((offset, *_slope((away[:, None] @ frame[0])[:, 0])))
+    offsets, quats, stretches = (torch.cat(column) for column in zip(*parts, strict=True))
+    return offsets, quats, stretches
+
+
+def _slope(away: Tensor) -> tuple[Tensor, Tensor]:
+    """Quats [N, 4] and stretches [N, 3] of unit directions away from the camera, in tangent
+    frames."""
+    half = torch.atan2(away[:, 1], away[:, 0]) / 2
+    nothing = torch.zeros_like(half)
+    quats = torch.stack([half.cos(), nothing, nothing, half.sin()], dim=-1)
+    longer = -away[:, 2].abs().clamp_min(LEAST_COSINE).log()
+    return quats, torch.stack([longer, nothing, nothing], dim=-1)
