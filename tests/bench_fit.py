@@ -183,14 +183,15 @@ def curve(clip: TrackedClip, preset: str, images: int) -> Curve:
     tests = held_out_of_each(clip.takes)
     found, next_look = Curve([], []), FIRST_LOOK
     settings = settings_for(preset, images)
-    measuring, began = 0.0, time.process_time()
+    measuring, began, shown = 0.0, time.process_time(), tests[::8]
     for progress in _fit(clip, settings, tests):
         spent = time.process_time() - began - measuring
         if spent < next_look and progress.stage != "Done":
             continue
         next_look = spent * LOOKS_GROW
         looked = time.process_time()
-        scores = evaluate(bake(progress.avatar, clip, {}, tests, draft=True), clip, tests[::8])
+        baked = bake(progress.avatar, clip, {}, tests, draft=True)
+        scores = evaluate(baked, clip, shown)
         measuring += time.process_time() - looked
         found.x.append(spent)
         found.y.append(scores["psnr"])
@@ -199,6 +200,13 @@ def curve(clip: TrackedClip, preset: str, images: int) -> Curve:
             f"{scores['psnr']:.2f} | {scores['ssim']:.3f} |",
             flush=True,
         )
+    posed = replace(clip, params=track_by_avatar(progress.avatar, clip, shown))
+    scores = evaluate(baked, posed, shown)
+    print(
+        f"| {clip.directory.name} | {preset} | | the end, posed by the avatar | "
+        f"{scores['psnr']:.2f} | {scores['ssim']:.3f} |",
+        flush=True,
+    )
     return found
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from engine.api.baked import WeightMap
 from engine.avatar import FittedAvatar
+from engine.heads.builtin import builtin_head
 from engine.networks import GroupedWeights
 
 GREY, HALF_OPAQUE = 0.5, 0.0
@@ -91,9 +92,23 @@ def grey_start(avatar: FittedAvatar, *_: Any) -> Tensor:
     return torch.zeros_like(avatar.opacities)
 
 
+class PoseDropout(GroupedWeights):
+    """Training hides the neck's turn from the blendshapes in some pictures, so that what they draw
+    cannot hang on it alone."""
+
+    def unclamped(self, codes: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            turned = torch.tensor([name.startswith("neck") for name in CODE_NAMES])
+            hidden = torch.rand(len(codes), 1) < DROPPED
+            codes = torch.where(turned & hidden, 0.0, codes)
+        return super().unclamped(codes)
+
+
+DROPPED = 0.3
+CODE_NAMES = builtin_head().code_names
 RULES = ("FAR_WEIGHT", "PULL_WEIGHT", "SHAPE_WEIGHT", "SOLID_WEIGHT", "GUESS_WEIGHT")
 AS_BUILT = Variant("as built (K 20, UV 112, detail 3)")
-NO_START = Variant("no colour initialisation", {}, {"methods.fit.start_colours": grey_start})
+NO_START = Variant("no colour initialisation", {}, {"methods.rgbavatar.start_colours": grey_start})
 VARIANTS = (
     AS_BUILT,
     NO_START,
@@ -108,5 +123,10 @@ VARIANTS = (
     Variant("detail weight 1", {"detail_weight": 1.0}),
     Variant("detail weight 10", {"detail_weight": 10.0}),
     Variant("K 10", {"blendshapes": 10}),
+    Variant("L1 alone, no SSIM", {"ssim_share": 0.0}),
+    Variant("pose dropout 0.3", {}, {"methods.rgbavatar.GroupedWeights": PoseDropout}),
+    Variant("code noise 0.1", {}, {"methods.rgbavatar.CODE_NOISE": 0.1}),
+    Variant("one image a step", {"batch": 1}),
+    Variant("all at full size", {"half_size_share": 0.0}),
 )
 """The most telling first: a run may be stopped."""
