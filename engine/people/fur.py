@@ -81,7 +81,7 @@ def _brow(
     traits: Traits, vertices: np.ndarray, side: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, float, np.ndarray, float]:
     """Hairs [n, 2, 3] of a brow, their width, tones and opacity."""
-    upper, lower = (_along(vertices[list(line)], BROW_HAIRS, rng) for line in BROWS[side])
+    upper, lower = (_along(vertices[list(line)], BROW_HAIRS) for line in BROWS[side])
     place, along = (upper[0] + lower[0]) / 2, upper[1]
     half = traits.brow_thickness * np.interp(along, [0, 0.15, 0.55, 1], [0.75, 1.0, 0.85, 0.25])
     up = rng.uniform(-1, 1, BROW_HAIRS)
@@ -99,10 +99,8 @@ def _brow(
     return paths, 0.55, tones, rng.uniform(0.55, 0.9)
 
 
-def _along(
-    curve: np.ndarray, count: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points [n, 3] at shares [n] along a polyline; evenly spread, the same for every call."""
+def _along(curve: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points [n, 3] at shares [n] along a polyline, evenly spread."""
     share = (np.arange(count) + 0.5) / count
     knots = np.linspace(0, 1, len(curve))
     return np.stack([np.interp(share, knots, curve[:, k]) for k in range(3)], 1), share
@@ -114,7 +112,7 @@ def _lashes(
     """The dark line of both lids and the lashes, as [n, 2, 3]."""
     paths = []
     for lids, up, length in ((UPPER_LIDS, 0.55, 5.0), (LOWER_LIDS, -0.7, 2.0)):
-        place, along = _along(vertices[list(lids[side])], LASHES, rng)
+        place, along = _along(vertices[list(lids[side])], LASHES)
         outwards = 1 if vertices[lids[side][-1], 0] > 0 else -1
         lie = np.stack([outwards * (along - 0.3), np.full(LASHES, up), np.full(LASHES, 0.9)], 1)
         lie /= np.linalg.norm(lie, axis=1, keepdims=True)

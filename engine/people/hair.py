@@ -15,7 +15,6 @@ from .noise import linear, octaves, smoothstep, waves
 from .strands import Strands, polylines
 from .traits import Traits
 
-SKULL_RADII, SKULL_CENTRE = np.array([81.0, 97.0, 98.0]), np.array([0.0, 38.0, -25.0])
 HAIRLINE = ((-130, -60, -30, -12, 0, 14, 30, 48, 66), (-52, -46, -22, 12, 4, 22, 47, 66, 82))
 """The lower edge of the hair: z from nape to forehead, and y there."""
 KNOT = np.array([0.0, 55.0, -118.0])  # where tied hair is held together

@@ -76,7 +76,7 @@ def _smoothed(values: np.ndarray, head: HeadModel) -> np.ndarray:
 def draw_light(rng: np.random.Generator) -> Light:
     """A key light of any size and side, a sky, a floor, sometimes a rim light from behind."""
     towards = directions()
-    warm = rng.normal(0, 0.09)
+    warm = rng.normal(0.02, 0.06)
     key = _towards(np.radians(rng.normal(0, 45)), np.radians(rng.uniform(0, 60)))
     key_colour = np.array([1 + warm, 1.0, 1 - warm]) * 1.0
     lobe = np.exp(rng.uniform(0.3, 6) * ((towards @ key) - 1))
@@ -92,7 +92,7 @@ def draw_light(rng: np.random.Generator) -> Light:
         radiance = radiance + rng.uniform(0.3, 1.5) * np.exp(6 * (towards @ rim - 1))[:, None] * 2
     front = np.clip(towards @ _towards(0, 0.2), 0, None)
     mean = (radiance * front[:, None]).mean() / front.mean()
-    exposure = rng.uniform(0.9, 1.35) / mean
+    exposure = rng.uniform(0.8, 1.2) / mean
     return Light((radiance * exposure).astype(np.float32), key, key_colour * contrast * exposure)
 
 

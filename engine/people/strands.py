@@ -31,9 +31,6 @@ class Strands:
     def __len__(self) -> int:
         return len(self.start)
 
-    def __getitem__(self, index: np.ndarray) -> Strands:
-        return Strands(*(getattr(self, field.name)[index] for field in fields(self)))
-
 
 def joined(parts: list[Strands]) -> Strands:
     """Several sets as one; none is an empty set."""

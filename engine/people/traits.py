@@ -59,7 +59,7 @@ def draw_traits(seed: int) -> Traits:
     age, femininity = rng.beta(1.2, 1.7), rng.uniform()
     feminine = femininity > 0.5
     tone = np.array([np.interp(melanin * 6, np.arange(7), SKIN_TONES[:, k]) for k in range(3)])
-    tone = tone * rng.normal(1, 0.03) * rng.normal(1, 0.025, 3)
+    tone = tone * rng.normal(1, 0.03) * rng.normal((1.01, 0.985, 1.0), 0.012)
     hair = np.array(HAIR_TONES[_hair_tone(rng, melanin, age)])
     return Traits(
         seed=seed,

@@ -21,7 +21,7 @@ from engine.methods.pace import Pace
 from engine.people.cast import Cast
 
 METHOD, SIZE, PEOPLE = "fastgha", 64, 4
-OVERFIT_STEPS, GAIN = 48, 1.0  # measured: see docs/models
+OVERFIT_STEPS, GAIN = 40, 1.0  # dB; 1.85 in 48 steps when this was written
 SHIPPED = [name for name in MODELS if (Path("engine/weights") / f"{name}.safetensors").is_file()]
 
 
@@ -54,15 +54,23 @@ def run(people: Lessons, folder: Path, steps: int, until: int, resume: bool = Fa
     }
 
 
+def finished(going) -> training.Report:
+    """The last report of a training."""
+    while True:
+        try:
+            next(going)
+        except StopIteration as end:
+            return end.value
+
+
 def test_it_overfits_four_people(people, tmp_path):
     state = training.new_state(METHOD, "compact", PEOPLE, 0, torch.device("cpu"))
     model = training.network(state)
     before = training.held_out_psnr(model, people)
     checkpoints = Checkpoints(tmp_path / "checkpoint.npz", {}, lambda words: None)
     curves = tmp_path / "curves.csv"
-    for _ in training.train(state, people, people, 0, Pace(OVERFIT_STEPS), checkpoints, curves):
-        pass
-    assert training.held_out_psnr(model, people) > before + GAIN
+    going = training.train(state, people, people, 0, Pace(OVERFIT_STEPS), checkpoints, curves)
+    assert finished(going).psnr > before + GAIN
     rows = list(csv.DictReader(curves.open()))
     assert [int(row["step"]) for row in rows] == list(range(10, OVERFIT_STEPS + 1, 10))
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
