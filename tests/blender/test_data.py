@@ -268,3 +268,55 @@ def test_what_was_kept_of_a_deleted_avatar_is_dropped_with_the_next_one(proxy):
     shown(other)
     assert len(avatar_object._carriers) == 1
     assert {slot[0] for slot in avatar_object._posed} == {other.session_uid}
+
+
+def test_a_linked_duplicate_made_single_user_is_posed_alone(avatar, proxy):
+    character.select_only(bpy.context, proxy)
+    bpy.ops.object.duplicate(linked=True)
+    twin = bpy.context.object
+    assert twin.data == proxy.data
+    bpy.ops.object.make_single_user(object=True, obdata=True)
+    assert twin.data != proxy.data
+    twin.data.shape_keys.key_blocks["jawOpen"].value = 1
+    assert proxy.data.shape_keys.key_blocks["jawOpen"].value == 0
+    assert np.abs(shown(twin).means - shown(proxy).means).max() > 1e-4
+    assert twin.likeness.payload == proxy.likeness.payload
+
+
+def test_an_avatar_in_two_scenes_is_shown_in_both(avatar, proxy):
+    second = bpy.data.scenes.new("Second")
+    for obj in (proxy, proxy.find_armature()):
+        second.collection.objects.link(obj)
+    with bpy.context.temp_override(scene=second, view_layer=second.view_layers[0]):
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+    assert [one.avatar for one in avatar_object.appearances(depsgraph)] == [proxy]
+    bpy.data.scenes.remove(second)
+    assert len(shown(proxy).means) == avatar.count
+
+
+def test_saving_under_another_name_elsewhere_keeps_the_avatar_whole(avatar, proxy, tmp_path):
+    save(tmp_path / "first.blend")
+    proxy.data.shape_keys.key_blocks["jawOpen"].value = 0.5
+    (tmp_path / "elsewhere").mkdir()
+    second = save(tmp_path / "elsewhere" / "second.blend")
+    (tmp_path / "first.blend").unlink()
+    bpy.ops.wm.open_mainfile(filepath=second)
+    opened = bpy.data.objects["Ball"]
+    assert opened.data.shape_keys.key_blocks["jawOpen"].value == pytest.approx(0.5)
+    assert avatar_object.read(opened).count == avatar.count
+    assert not bpy.data.libraries
+
+
+def test_appending_twice_makes_two_avatars_of_their_own(avatar, proxy, tmp_path):
+    collection = in_collection(proxy, proxy.find_armature())
+    bpy.context.scene.collection.children.link(collection)
+    path = save(tmp_path / "library.blend")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    for _ in range(2):
+        bpy.ops.wm.append(directory=f"{path}/Collection/", filename="Heads")
+    heads = [obj for obj in bpy.data.objects if avatar_object.is_avatar(obj)]
+    assert len(heads) == 2
+    heads[0].data.shape_keys.key_blocks["jawOpen"].value = 1
+    assert np.abs(shown(heads[0]).means - shown(heads[1]).means).max() > 1e-4
+    character.remove(heads[0])
+    assert len(shown(heads[1]).means) == avatar.count
