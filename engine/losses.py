@@ -37,6 +37,19 @@ def l1_gradient(
     return loss, sign.mul_(1 / error.numel()), square
 
 
+def photometric_gradient(
+    image: Tensor, target: Tensor, weight: Tensor | None = None, ssim_share: float = 0.0
+) -> tuple[float, Tensor, float]:
+    """`l1_gradient`, of which 1 - SSIM takes a share: (1 - s) L1 + s (1 - SSIM), the loss of 3D
+    Gaussian splatting (Kerbl et al. 2023, eq. 7, s = 0.2)."""
+    loss, gradient, square = l1_gradient(image, target, weight)
+    if not ssim_share:
+        return loss, gradient, square
+    alike, slope = ssim_gradient(image, target)
+    gradient = gradient.mul_(1 - ssim_share).sub_(slope, alpha=ssim_share)
+    return (1 - ssim_share) * loss + ssim_share * (1 - alike), gradient, square
+
+
 def ssim(image: Tensor, target: Tensor) -> Tensor:
     """Structural similarity [B] of images [B, H, W, 3] in 0..1: Gaussian window 11 x 11, sigma 1.5,
     zero padding, mean over pixels and channels, as in 3D Gaussian splatting and after it."""
@@ -48,6 +61,20 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
     luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
     structure = (2 * covariance + SSIM_C2) / (variance_x + variance_y + SSIM_C2)
     return (luminance * structure).flatten(1).mean(1)
+
+
+def ssim_gradient(image: Tensor, target: Tensor) -> tuple[float, Tensor]:
+    """Mean `ssim` of [B, H, W, 3] float32 and its gradient by `image`. On the CPU a kernel of our
+    own; elsewhere autograd's."""
+    if image.device.type == "cpu":
+        from .rasterize.cpu_similarity import similarity_gradient
+
+        return similarity_gradient(image, target)
+    with torch.enable_grad():
+        seen = image.detach().requires_grad_()
+        alike = ssim(seen, target).mean()
+        (gradient,) = torch.autograd.grad(alike, seen)
+    return float(alike.detach()), gradient
 
 
 def _blur(planes: Tensor) -> Tensor:

@@ -28,17 +28,18 @@ from .pool_frames import PoolFrames
 from .pools import Pools
 from .progress import Tally
 from .rgbavatar import BlendshapeFit, start_fit, train_step
-from .surface_rules import DOUBT
 from .training_frames import SURE, FrameSlots
 
 FIRST_FRAMES = 8
 """So many frames give the first colours."""
-POSITIONS_FALL_FROM = 0.5
-"""What comes late still has to find its place; falling from the start costs 1 dB."""
+FALL_FROM = 0.8
+"""Share of the fit before which every rate is kept: what comes late still has to find its place."""
 REFRESH = 25
 """Frames after which late colours are looked for: one second."""
 NEWEST = 4
 """Of those, so many of the newest are searched for late colours."""
+GUESSED = 0.05
+"""How far every first colour counts as guessed: those of a few frames say little, and pull less."""
 
 
 class OnlineFit:
@@ -105,7 +106,7 @@ class _Learner:
         maps = fit.details.new_zeros((slots, *fit.details.shape[1:]))
         maps[: len(fit.details)] = fit.details
         # The first frames' guesses are not held to: the head may yet turn.
-        rules = replace(fit.rules, guessed=torch.full_like(fit.rules.guessed, DOUBT))
+        rules = replace(fit.rules, guessed=torch.full_like(fit.rules.guessed, GUESSED))
         self.fit = replace(fit, details=maps, rules=rules)
         self._optimiser = make_optimiser(fit.avatar, fit.corrections, fit.settings.batch)
         self._hidden = hidden(fit.avatar)
@@ -122,7 +123,7 @@ class _Learner:
     def step(self, batch: Tensor, done: float, tally: Tally) -> None:
         """One batch [B] of slots."""
         fit, settings = self.fit, self.fit.settings
-        set_rates(self._optimiser, Schedule(done, POSITIONS_FALL_FROM))
+        set_rates(self._optimiser, Schedule(done, FALL_FROM, FALL_FROM))
         half = done < settings.half_size_share
         base_only = done < settings.base_only_images / settings.images
         train_step(fit, self._optimiser, batch, half, base_only, tally)

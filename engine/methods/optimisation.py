@@ -33,7 +33,9 @@ class Schedule:
 
     done: float
     positions_fall_from: float = 0.0
-    """Share of the fit before which positions keep their first rate: as long as new views come."""
+    """Share of the fit before which positions keep their first rate."""
+    others_fall_from: float = STEADY
+    """The same of every other rate."""
 
     @property
     def position(self) -> float:
@@ -43,7 +45,7 @@ class Schedule:
 
     @property
     def others(self) -> float:
-        falling = max(0.0, self.done - STEADY) / (1 - STEADY)
+        falling = max(0.0, self.done - self.others_fall_from) / (1 - self.others_fall_from)
         return LAST_SHARE**falling
 
 

@@ -15,7 +15,7 @@ from ..api.settings import RGBAvatarSettings
 from ..avatar import BlendshapeAvatar
 from ..binding import texel_spacing, uniform_uv_binding
 from ..face_parts import FaceParts, face_parts
-from ..losses import composite, l1_gradient
+from ..losses import composite, photometric_gradient
 from ..networks import CodeStatistics, GroupedWeights
 from ..progress import Report, unheard
 from ..rasterize import rasterize
@@ -102,7 +102,9 @@ def train_step(
     image, _, _ = rasterize(gaussians, frames.cameras(len(batch), half), background)
     target = composite(frames.pictures(batch, half), background)
     weight = pixel_weight(fit.details[batch], image.shape[1:3], settings.detail_weight)
-    loss, gradient, error = l1_gradient(image.detach(), target, weight)
+    loss, gradient, error = photometric_gradient(
+        image.detach(), target, weight, settings.ssim_share
+    )
     rules = OUTSIDE_WEIGHT * outside + _rules(fit) + fit.corrections.penalty(batch)
     optimiser.zero_grad()
     torch.autograd.backward([image, rules], [gradient, None])

@@ -25,7 +25,7 @@ SHAPE_WEIGHT = 0.01
 """Of log scales off the size that just closes the surface."""
 SOLID_WEIGHT = 0.01
 """Of what skin lets through."""
-GUESS_WEIGHT, DOUBT = 0.1, 0.2
+GUESS_WEIGHT, DOUBT = 0.4, 0.2
 """Of colours off the first ones, as far as those are guessed; at least so much of every colour is:
 what hardly shows turns neon otherwise."""
 

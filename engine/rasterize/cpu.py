@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +20,7 @@ from torch.autograd.function import once_differentiable
 from ..gaussians import Cameras, Gaussians
 from . import cpu_binning, cpu_blending, cpu_projection, cpu_projection_backward
 from .semantics import FRUSTUM_MARGIN
+from .threads import run
 
 TILE = cpu_projection.TILE
 _CHUNK = 3  # channels blended at a time
@@ -45,21 +44,6 @@ def rasterize(
     """See `engine.rasterize.rasterize`; here all fields have a batch dimension [B, N, ...]."""
     arrays = (value.to(torch.float32).contiguous() for value in (*gaussians, backgrounds))
     return _Rasterize.apply(cameras, *arrays)
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="rasterize")
-
-
-def _run(kernel: Any, *arguments: object) -> None:
-    """Run a kernel on all threads; they share out the work by a counter."""
-    counter = np.zeros(1, np.int64)
-    others = torch.get_num_threads() - 1
-    waiting = [_pool(others).submit(kernel, counter, *arguments) for _ in range(others)]
-    kernel(counter, *arguments)
-    for one in waiting:
-        one.result()
 
 
 def _flat(value: Tensor) -> NDArray[np.float32]:
@@ -88,7 +72,7 @@ def _bin(gaussians: Gaussians, cameras: Cameras) -> _Tiles:
     arrays = [_flat(value) for value in gaussians]
     matrices = _camera_arrays(cameras)
     size_of_image = (cameras.width, cameras.height)
-    _run(cpu_projection.project, *arrays, *matrices, *size_of_image, records, boxes)
+    run(cpu_projection.project, *arrays, *matrices, *size_of_image, records, boxes)
 
     keys = np.ascontiguousarray(records[:, cpu_projection.DEPTH]).view(np.uint32)
     tile_ends = np.empty((images, tiles_x * tiles_y), np.int64)
@@ -96,7 +80,7 @@ def _bin(gaussians: Gaussians, cameras: Cameras) -> _Tiles:
     orders = np.empty((images, size), np.int32)
     visible = np.empty(images, np.int64)
     sorting = (boxes, keys.reshape(images, size), tiles_x, tile_ends, slot_starts, orders, visible)
-    _run(cpu_binning.count_and_sort, *sorting)
+    run(cpu_binning.count_and_sort, *sorting)
 
     before_image = np.concatenate([[0], np.cumsum(tile_ends[:, -1])])
     pairs = int(before_image[-1])
@@ -106,7 +90,7 @@ def _bin(gaussians: Gaussians, cameras: Cameras) -> _Tiles:
     pair_gaussians, pair_slots = np.empty(pairs, np.int32), np.empty(pairs, np.int64)
     cursors = tile_starts[:-1].reshape(tile_ends.shape).copy()
     dealing = (orders, visible, cursors, slot_starts, pair_gaussians, pair_slots)
-    _run(cpu_binning.deal, boxes, tiles_x, *dealing)
+    run(cpu_binning.deal, boxes, tiles_x, *dealing)
     return _Tiles(
         records=records,
         boxes=boxes,
@@ -139,7 +123,7 @@ class _Rasterize(torch.autograd.Function):
         tiles_x = math.ceil(cameras.width / TILE)
         for first in range(0, backgrounds.shape[-1], _CHUNK):
             part = _chunk(image, first)  # shares memory with the image when D = 3
-            _run(
+            run(
                 cpu_blending.blend,
                 *(tiles.work, tiles_x, tiles.tile_starts, tiles.pair_gaussians, tiles.records),
                 *(_chunk(gaussians.colors, first).reshape(-1, _CHUNK), _chunk(backgrounds, first)),
@@ -192,13 +176,13 @@ def _pixel_sums(
     def add(parts: Iterable[Tensor], first: int, d_alpha: Tensor) -> None:
         color, blended, d_blended = (_chunk(value, first) for value in parts)
         slots = np.zeros((len(tiles.pair_slots), cpu_binning.SLOT), np.float32)
-        _run(
+        run(
             cpu_blending.blend_backward,
             *(tiles.work, math.ceil(image.shape[2] / TILE), tiles.tile_starts),
             *(tiles.pair_gaussians, tiles.pair_slots, tiles.records, color.reshape(-1, _CHUNK)),
             *(blended, alpha.numpy(), d_blended, d_alpha.numpy(), slots),
         )
-        _run(cpu_binning.gather, tiles.slot_starts, slots, sums)
+        run(cpu_binning.gather, tiles.slot_starts, slots, sums)
 
     for first in range(0, channels, _CHUNK):
         add((colors, image, d_image), first, d_alpha if first == 0 else torch.zeros_like(alpha))
@@ -218,7 +202,7 @@ def _project_backward(
     """Gradients of means, quats, scales and opacities."""
     inputs = gaussians[:4]
     gradients = tuple(torch.zeros_like(value) for value in inputs)
-    _run(
+    run(
         cpu_projection_backward.project_backward,
         *(_flat(value) for value in inputs),
         *(*_camera_arrays(cameras), boxes, sums),

@@ -10,7 +10,15 @@ import torch
 
 from engine.binding import uniform_uv_binding
 from engine.heads.builtin import builtin_head
-from engine.losses import composite, l1_gradient, limit_shapes, offset_penalty, ssim
+from engine.losses import (
+    composite,
+    l1_gradient,
+    limit_shapes,
+    offset_penalty,
+    photometric_gradient,
+    ssim,
+    ssim_gradient,
+)
 from engine.methods.optimisation import POSITION_FIRST, POSITION_LAST, Schedule
 from engine.methods.region_priors import region_priors
 
@@ -26,6 +34,30 @@ def test_the_l1_gradient_equals_autograd_of_the_weighted_mean():
         loss, gradient, _ = l1_gradient(image.detach(), target, weight)
         assert loss == pytest.approx(float(plain), rel=1e-5)
         torch.testing.assert_close(gradient, truth)
+
+
+@pytest.mark.parametrize("shape", [(2, 37, 50, 3), (1, 5, 8, 3)])
+def test_the_gradient_of_ssim_equals_autograd_in_double_precision(shape):
+    generator = torch.Generator().manual_seed(0)
+    target = torch.rand(shape, generator=generator)
+    image = target + 0.2 * torch.rand(shape, generator=generator)
+    exact = image.double().requires_grad_()
+    value = ssim(exact, target.double()).mean()
+    (truth,) = torch.autograd.grad(value, exact)
+    found, gradient = ssim_gradient(image, target)
+    assert found == pytest.approx(float(value), rel=1e-5)
+    assert float((gradient - truth).norm() / truth.norm()) < 1e-5
+
+
+def test_the_photometric_loss_shares_out_its_two_terms():
+    generator = torch.Generator().manual_seed(1)
+    image, target = (torch.rand(1, 16, 16, 3, generator=generator) for _ in range(2))
+    leaf = image.clone().requires_grad_()
+    whole = 0.8 * (leaf - target).abs().mean() + 0.2 * (1 - ssim(leaf, target).mean())
+    (truth,) = torch.autograd.grad(whole, leaf)
+    loss, gradient, _ = photometric_gradient(image, target, None, 0.2)
+    assert loss == pytest.approx(float(whole), rel=1e-5)
+    torch.testing.assert_close(gradient, truth, rtol=1e-3, atol=1e-8)
 
 
 def test_compositing_premultiplied_pixels_over_a_background():
