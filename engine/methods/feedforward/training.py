@@ -23,7 +23,7 @@ from .method import MODELS, FeedForward, render
 from .views import Views
 from .weights import learned
 
-RATES = {"compact": 6e-4, "paper": 4e-5}
+RATES = {"compact": 1e-3, "paper": 4e-5}
 """AdamW's learning rate; the paper's is FastAvatar's (paper 002, table 3)."""
 LAST_RATE, DECAY = 0.02, 0.01
 """The share of the rate that is left at the end, and AdamW's weight decay."""
