@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+import numpy as np
 import pytest
 from likeness.blender_addon import avatar_layer, compositing, compositor_tree
 
@@ -129,6 +130,23 @@ def test_camera_markers_switch_the_avatars_camera_too(tmp_path):
     assert scene.camera == side
     centre = seen[stage.SIZE[1] // 2, stage.SIZE[0] // 2]
     assert centre[:3] == pytest.approx(stage.SKIN, abs=0.01)
+
+
+def test_an_animation_cuts_from_camera_to_camera(tmp_path):
+    scene = stage.build()
+    for name in ("Front", "Behind"):
+        bpy.data.objects.remove(bpy.data.objects[name])
+    bpy.ops.object.camera_add(location=(0.1, -1, 0), rotation=(1.5708, 0, 0))
+    scene.timeline_markers.new("middle", frame=1).camera = scene.camera
+    scene.timeline_markers.new("beside", frame=2).camera = bpy.context.object
+    bpy.context.object.data.lens = scene.camera.data.lens
+    avatar_layer.set_up(scene)
+    scene.frame_end, scene.render.filepath = 2, f"{tmp_path}/cut_"
+    bpy.ops.render.render(animation=True)
+    first, second = (stage.picture(f"{tmp_path}/cut_{n:04d}.png")[..., 0] > 0.4 for n in (1, 2))
+    left = round(0.1 * 80 / 36 * stage.SIZE[0])  # 0.1 m at 1 m
+    assert np.mean(second[:, :-left] != first[:, left:]) < 0.01
+    assert np.mean(second != first) > 0.05
 
 
 def test_the_operators_say_why_they_are_disabled():
