@@ -29,6 +29,7 @@ from building.environments import engine_recipe  # noqa: E402
 CHROOT = Path(os.environ.get("LIKENESS_CACHE", "/var/tmp/likeness")) / "blender-sid"
 SHOTS = ROOT / "out" / "window"
 WIDTH, HEIGHT = 1280, 800
+BACKEND = os.environ.get("LIKENESS_GPU_BACKEND", "opengl")  # or vulkan, with mesa-vulkan-drivers
 ENTER = """
 set -e
 mount --bind /proc "$1/proc"
@@ -111,6 +112,8 @@ def _blender(inside: Path, scenario: str, seconds: float) -> str:
     blender = [
         "blender",
         "-noaudio",
+        "--gpu-backend",
+        BACKEND,
         "--factory-startup",
         "--window-geometry",
         "0",
