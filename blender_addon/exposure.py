@@ -32,12 +32,12 @@ class Exposure:
 
     def __init__(self, height: int, width: int) -> None:
         self._pictures = 0
-        self._light = np.zeros((height, width, 3))  # sum of linear light times alpha
-        self._alpha = np.zeros((height, width))  # sum
-        self._squares = np.zeros((height, width))  # sum of alpha^2
-        self._cut = np.zeros((height, width))  # sum of the alpha of avatars that hold out
-        self._depth = np.zeros((height, width))  # sum weighted by alpha
-        self._weight = np.zeros((height, width))  # sum of alpha where there is a depth
+        self._light = np.zeros((height, width, 3), np.float32)  # sum of linear light times alpha
+        self._alpha = np.zeros((height, width), np.float32)  # sum
+        self._squares = np.zeros((height, width), np.float32)  # sum of alpha^2
+        self._cut = np.zeros((height, width), np.float32)  # sum of alpha of avatars that hold out
+        self._depth = np.zeros((height, width), np.float32)  # sum weighted by alpha
+        self._weight = np.zeros((height, width), np.float32)  # sum of alpha where there is a depth
 
     def add(self, image: SplatImage, cut: np.ndarray | float = 0.0) -> None:
         """One more picture; `cut` [H, W] is the alpha of avatars that hold out in it."""
@@ -46,28 +46,36 @@ class Exposure:
         weight = np.where(image.depth > EMPTY_DEPTH, image.color[..., 3] + cut, 0.0)
         self._depth += weight * image.depth
         self._weight += weight
-        seen = image.color[..., 3] > _LEAST_ALPHA  # most of a picture is empty
-        alpha = image.color[seen][:, 3].astype(float)
-        straight = image.color[seen][:, :3] / alpha[:, None]
-        self._light[seen] += linear_from_srgb(straight) * alpha[:, None]
-        self._alpha[seen] += alpha
-        self._squares[seen] += alpha**2
+        box = _box(image.color[..., 3] > _LEAST_ALPHA)  # most of a picture is empty
+        color, alpha = image.color[box][..., :3], image.color[box][..., 3]
+        straight = color / np.maximum(alpha, _LEAST_ALPHA)[..., None]
+        self._light[box] += linear_from_srgb(straight) * alpha[..., None]
+        self._alpha[box] += alpha
+        self._squares[box] += alpha**2
 
     def develop(self) -> Developed:
         """The mean picture; its depth is the mean over the pictures that saw something."""
         count = max(self._pictures, 1)
         alpha = self._alpha / count
-        straight = srgb_from_linear(self._light / np.maximum(self._alpha, 1e-9)[..., None])
-        depth = np.full(alpha.shape, EMPTY_DEPTH)
+        color = np.zeros((*alpha.shape, 4), np.float32)
+        box = _box(alpha > 0)
+        straight = self._light[box] / np.maximum(self._alpha[box], 1e-9)[..., None]
+        color[box][..., :3] = srgb_from_linear(straight) * alpha[box][..., None]
+        color[..., 3] = alpha
+        depth = np.full_like(alpha, EMPTY_DEPTH)
         np.divide(self._depth, self._weight, out=depth, where=self._weight > 0)
         most = alpha - alpha**2  # variance of alpha if every picture had 0 or 1
-        spread = np.zeros(alpha.shape)
+        spread = np.zeros_like(alpha)
         np.divide(self._squares / count - alpha**2, most, out=spread, where=most > 1e-4)
         # What is behind keeps 1 - alpha - cut; laying the avatars over it takes it times 1 - alpha.
         holdout = self._cut / count / np.maximum(1 - alpha, 1e-6)
-        return Developed(
-            color=np.dstack([straight * alpha[..., None], alpha]).astype(np.float32),
-            depth=depth.astype(np.float32),
-            spread=np.clip(spread, 0, 1).astype(np.float32),
-            holdout=np.clip(holdout, 0, 1).astype(np.float32),
-        )
+        return Developed(color, depth, np.clip(spread, 0, 1), np.clip(holdout, 0, 1))
+
+
+def _box(seen: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns that hold everything true of [H, W]."""
+    ends = []
+    for axis in (1, 0):
+        places = np.flatnonzero(seen.any(axis=axis))
+        ends.append(slice(places[0], places[-1] + 1) if len(places) else slice(0, 0))
+    return ends[0], ends[1]
