@@ -159,8 +159,8 @@ def chosen_frames(text: str, count: int, every: bool = False) -> np.ndarray:
     except ValueError:
         numbers = [-1]
     if len(numbers) == 1 and "," not in text:
-        spread = np.linspace(0, count - 1, min(max(numbers[0], 0), count) + 2)[1:-1]
-        numbers = sorted({int(number) for number in spread.round()})
+        wanted = min(max(numbers[0], 0), count)
+        numbers = [int((number + 0.5) * count / wanted) for number in range(wanted)]
     if not numbers or min(numbers) < 0 or max(numbers) >= count:
         raise LikenessError(
             f"'{text}' names none of the {count} frames.", "Give a count (4) or numbers (0,40,80)."

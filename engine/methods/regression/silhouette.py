@@ -96,7 +96,8 @@ class _Field:
         field = self.smoothing @ self.free
         common = (field + field[self.mirror]) / 2
         field = SYMMETRIC * common + (1 - SYMMETRIC) * field
-        return torch.minimum(field.clamp_min(THINNEST), self.most)
+        least = torch.where(self.most > 0, THINNEST, 0.0)
+        return torch.minimum(torch.maximum(field, least), self.most)
 
     def shifts(self, normals: Tensor) -> Tensor:
         """Metres [B, N, 3] that each Gaussian moves, along vertex normals [B, V, 3]: along those of

@@ -29,7 +29,7 @@ OPACITY_LOGIT = 2.5
 GREY = 0.5
 INSIDE, FLAT = ("mouth", "teeth", "tongue"), 0.3
 """Regions behind the lips, whose Gaussians are so much thinner than wide: they must not show."""
-SPOTS = np.array([[a, b, 9 - a - b] for a in range(1, 8, 2) for b in range(1, 9 - a, 2)]) / 9
+SPOTS = np.array([[a, b, 10 - a - b] for a in range(1, 9, 2) for b in range(1, 10 - a, 2)]) / 10
 """Barycentric places of the points in a triangle of the mouth's lining."""
 LARGEST = 2.0
 """In units of a region's median size: folds of the mouth stretch without bound."""

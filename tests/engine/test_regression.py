@@ -1,0 +1,333 @@
+"""From a few pictures to an avatar: made-up people with known other sides are the truth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from engine.api.avatar_file import read_avatar, write_avatar
+from engine.api.baked import COLORS, MEANS, BakedAvatar, Performance
+from engine.api.errors import Cancelled, LikenessError
+from engine.api.head import HeadParams
+from engine.api.messages import Message
+from engine.avatar import Avatar, drive
+from engine.clip import TrackedClip
+from engine.gaussians import Cameras
+from engine.heads.builtin import builtin_head
+from engine.imaging import write_png
+from engine.jobs import run_job
+from engine.jobs.regression import chosen_frames
+from engine.methods.feedforward.views import Views
+from engine.methods.regression.completion import completed, surface_of
+from engine.methods.regression.memory import (
+    on_head,
+    params_together,
+    remembered,
+    together,
+    with_performance,
+)
+from engine.methods.regression.refine import Effort
+from engine.methods.regression.sheet import in_sheet, with_sheet
+from engine.methods.regression.silhouette import grown
+from engine.methods.regression.start import plain_start
+from engine.methods.regression.steps import finished, seen_psnr, shaped
+from engine.people.acting import act
+from engine.people.person import make_person
+from engine.people.studio import filmed, look_at
+from engine.progress import unheard
+from engine.rasterize import rasterize
+from engine.restored_avatar import RestoredAvatar
+from tests.engine.ellipsoid import EllipsoidClip
+from tests.engine.test_reconstruct_job import write_ellipsoid
+
+SIZE, UV = 96, 64
+QUICK = Effort(seconds=600, pictures=60)
+
+
+class Shots(NamedTuple):
+    """A made-up person from the front, 30 degrees to each side, and 60."""
+
+    views: Views
+    params: HeadParams
+
+
+def baked(avatar: Avatar, params: HeadParams, views: Views) -> BakedAvatar:
+    """A K = 0 avatar as a file would hold it."""
+    base, deltas, weight_map = avatar.linear(views.codes)
+    camera = views.cameras
+    shot = Performance(
+        params=params,
+        times=np.arange(len(params)) / 25,
+        confidence=np.ones(len(params), np.float32),
+        viewmat=camera.viewmats[0].numpy(),
+        K=camera.Ks[0].numpy(),
+        width=camera.width,
+        height=camera.height,
+        fps=25.0,
+    )
+    levels = (len(base),)
+    return BakedAvatar(
+        "Eve", avatar.head, avatar.binding, base, deltas, weight_map, levels, shot, {}
+    )
+
+
+@pytest.fixture(scope="module")
+def eve() -> Shots:
+    person = make_person(3)
+    one = act(np.random.default_rng(0), person.head.expression_names, 1)
+    still = HeadParams.neutral(len(person.head.expression_names), 5)
+    params = replace(still, expression=np.repeat(0.3 * one.expression, 5, 0))
+    yaw = np.radians([0, -30, 30, -60, 60])
+    eyes = 0.75 * np.stack([np.sin(yaw), np.zeros(5), np.cos(yaw)], -1)
+    viewmats = np.stack([look_at(eye, np.array([0, -0.03, 0])) for eye in eyes])
+    K = np.array([[1.9 * SIZE, 0, SIZE / 2], [0, 1.9 * SIZE, SIZE / 2], [0, 0, 1]], np.float32)
+    cameras = Cameras(
+        torch.from_numpy(viewmats.astype(np.float32)),
+        torch.from_numpy(K).expand(5, 3, 3).contiguous(),
+        SIZE,
+        SIZE,
+    )
+    return Shots(filmed(person, params, cameras), params)
+
+
+@pytest.fixture(scope="module")
+def shape(eve: Shots) -> BakedAvatar:
+    """The grown start for the picture from the front."""
+    front = eve.views[[0]]
+    start = baked(plain_start(eve.views.head, UV), eve.params[[0]], front)
+    return shaped(start, front, unheard)
+
+
+@pytest.fixture(scope="module")
+def portrait(eve: Shots, shape: BakedAvatar) -> BakedAvatar:
+    """The avatar of the picture from the front."""
+    front = eve.views[[0]]
+    return finished(shape, front, eve.params[[0]], QUICK, unheard, lambda _: None).baked
+
+
+def test_one_picture_gives_the_sides_it_does_not_show(eve: Shots, portrait: BakedAvatar) -> None:
+    start = baked(plain_start(eve.views.head, UV), eve.params[[0]], eve.views[[0]])
+    mean = eve.views.pictures[0, ..., :3][eve.views.pictures[0, ..., 3] > 0.5].mean(0).numpy()
+    start.base[:, COLORS] = mean  # a bald head of the right colour and shape
+    assert seen_psnr(portrait, eve.views[[0]]) > 24
+    for side in (1, 2):
+        assert seen_psnr(portrait, eve.views[[side]]) > seen_psnr(start, eve.views[[side]]) + 2
+
+
+def test_refining_brings_the_avatar_nearer_to_the_picture(
+    eve: Shots, shape: BakedAvatar, portrait: BakedAvatar
+) -> None:
+    front = eve.views[[0]]
+    raw = finished(shape, front, eve.params[[0]], Effort(0), unheard, lambda _: None)
+    assert raw.images == 0
+    assert seen_psnr(portrait, front) > raw.psnr + 1
+
+
+def test_what_is_not_seen_stays_near_its_completion(eve: Shots, portrait: BakedAvatar) -> None:
+    behind = portrait.head.face_regions[portrait.binding.face]
+    scalp = behind == portrait.head.region_names.index("scalp")
+    colours = portrait.base[scalp, COLORS]
+    assert np.isfinite(portrait.base).all()
+    assert colours.min() >= 0
+    assert colours.max() <= 1
+    # No specks: behind the head neighbours differ little.
+    surface = surface_of(portrait)
+    back = (surface.names == "scalp") & (surface.place[:, 2] < -0.05)
+    i, j = surface.edges[back[surface.edges].all(1)].T
+    mine = portrait.base[surface.index][:, COLORS]
+    assert np.abs(mine[i] - mine[j]).max() < 0.1
+
+
+def test_the_mirror_image_lends_detail_but_not_its_light() -> None:
+    avatar = plain_start(builtin_head(), 48)
+    params = HeadParams.neutral(len(avatar.head.expression_names), 1)
+    views = _any_view(avatar.head, params)
+    surface = surface_of(baked(avatar, params, views))
+    x, y, _ = surface.place.T
+    detail = 0.1 * np.sin(200 * y) * (np.abs(x) > 0.02)
+    truth = np.repeat((0.5 + detail + 1.0 * x)[:, None], 3, 1)  # brighter on the left
+    face = np.isin(surface.names, ("skin", "ears"))
+    trust = np.where((x > -0.01) & (surface.names != "teeth"), 1.0, 0.0)
+    found = completed(surface, np.where(trust[:, None] > 0, truth, 0), trust)
+    hidden = face & (trust == 0)
+    wanted = truth[hidden, 0] - truth[hidden, 0].mean()
+    got = found[hidden, 0] - found[hidden, 0].mean()
+    assert np.corrcoef(got, detail[hidden])[0, 1] > 0.8
+    mirrored = np.abs(truth[surface.mirror][hidden, 0] - truth[hidden, 0]).mean()
+    assert np.abs(got - wanted).mean() < mirrored
+    teeth = found[surface.names == "teeth"]
+    assert teeth.min() > 0.2  # a closed mouth has teeth, not holes
+    assert np.ptp(teeth, axis=0).max() < 0.1
+
+
+def test_hair_grows_to_the_matte_and_the_face_stays() -> None:
+    head = builtin_head()
+    params = HeadParams.neutral(len(head.expression_names), 1)
+    views = _any_view(head, params)
+    start = baked(plain_start(head, 48), params, views)
+    taller = start.base.copy()
+    names = np.array(head.region_names)[head.face_regions[start.binding.face]]
+    taller[names == "scalp", MEANS.stop - 1] += 0.03
+    truth = RestoredAvatar(replace(start, base=taller))
+    with torch.no_grad():
+        _, alpha, _ = rasterize(truth.gaussians(None, views.vertices), views.cameras)
+    pictures = torch.cat([0.4 * alpha.expand(-1, -1, -1, 3), alpha], dim=-1)
+    after = grown(start, replace(views, pictures=pictures))
+    moved = np.linalg.norm(after.base[:, MEANS] - start.base[:, MEANS], axis=-1)
+    top = (names == "scalp") & (surface_of(start).place[:, 1] > 0.1)
+    assert 0.015 < np.median(moved[top]) < 0.045
+    assert moved[np.isin(names, ("skin", "lips", "eyelids", "eyeballs"))].max() < 1e-6
+
+
+def test_a_veil_becomes_a_sheet_that_the_head_carries(eve: Shots) -> None:
+    view = eve.views[[0]]
+    pictures = view.pictures.clone()
+    pictures[0, 20:60, :14] = 1.0  # beside the head
+    start = baked(plain_start(view.head, UV), eve.params[[0]], view)
+    bald = replace(view, pictures=pictures)
+    after = with_sheet(start, bald)
+    added = in_sheet(after.binding)
+    assert added.sum() > 300
+    assert not added[: start.count].any()
+    names = np.array(after.head.region_names)[after.head.face_regions[after.binding.face[added]]]
+    assert set(names) <= {"scalp", "neck", "shoulders"}
+
+
+def test_another_picture_improves_the_same_avatar(eve: Shots, portrait: BakedAvatar) -> None:
+    """The avatar remembers the first picture by itself; the second one shows its left."""
+    old, old_params = remembered(portrait, SIZE)
+    new, new_params = eve.views[[3]], eve.params[[3]]
+    both = together(on_head(new, new_params, portrait), old)
+    params = params_together(new_params, old_params)
+    after = finished(portrait, both, params, QUICK, unheard, lambda _: None).baked
+    assert after.count == portrait.count
+    assert seen_psnr(after, eve.views[[3]]) > seen_psnr(portrait, eve.views[[3]]) + 1.5
+    assert seen_psnr(after, eve.views[[1]]) > seen_psnr(portrait, eve.views[[1]])
+    assert seen_psnr(after, eve.views[[0]]) > seen_psnr(portrait, eve.views[[0]]) - 2
+
+
+def test_a_new_picture_joins_the_performance_as_large_as_it_was(portrait: BakedAvatar) -> None:
+    shot = portrait.performance
+    made = _clip_of(EllipsoidClip(frames=2), shot.params.expression.shape[1])
+    after = with_performance(made, made.params, shot)
+    assert len(after.times) == len(shot.times) + 2
+    assert (np.diff(after.times) > 0).all()
+    before = made.camera.K[0, 0] / made.camera.width / made.params.translation[:, 2]
+    now = shot.K[0, 0] / shot.width / after.params.translation[-2:, 2]
+    np.testing.assert_allclose(now, before, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "frames"),
+    [("", 3, [0, 1, 2]), ("0,5", 9, [0, 5]), ("1", 11, [5]), ("3", 3, [0, 1, 2])],
+)
+def test_frames_are_named_by_count_or_number(text: str, count: int, frames: list[int]) -> None:
+    assert chosen_frames(text, count).tolist() == frames
+
+
+def test_sixteen_of_a_long_clip_are_spread_over_it() -> None:
+    frames = chosen_frames("", 1000)
+    assert len(frames) == 16
+    assert np.ptp(np.diff(frames)) <= 1
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "9", "one", "0,9", "", "1:2"])
+def test_frames_that_are_not_there_are_refused(text: str) -> None:
+    if text in ("", "9"):
+        assert len(chosen_frames(text, 9)) == 9
+        return
+    with pytest.raises(LikenessError, match="names none of the 9 frames"):
+        chosen_frames(text, 9)
+
+
+def run(source: Path, output: Path, **more: Any) -> tuple[Message, list[Message]]:
+    events: list[Message] = []
+    values = {"source": str(source), "output": str(output), "refine": 0.5, **more}
+    return run_job("regress", values, events.append), events
+
+
+def test_the_job_makes_an_avatar_of_two_frames_and_measures_the_others(tmp_path: Path) -> None:
+    clip = write_ellipsoid(tmp_path / "clip")
+    output = tmp_path / "anna.likeness"
+    preview = tmp_path / "preview.likeness"
+    result, events = run(clip.directory, output, frames="2,30", preview=str(preview))
+    avatar = read_avatar(output)
+    assert result["pictures_seen"] == 2
+    assert result["psnr_seen"] > result["metrics"]["psnr"] > 18
+    assert avatar.info["method"] == "omgavatar"
+    assert not np.isin([2, 30], avatar.performance.test_frames).any()
+    assert len(avatar.levels) > 1
+    assert [event for event in events if event["event"] == "preview"]
+    fractions = [event["fraction"] for event in events if event["event"] == "progress"]
+    assert fractions == sorted(fractions)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "anna.likeness", "clip", "preview.likeness", "preview.png",
+    ]  # fmt: skip
+
+
+def test_a_cancelled_job_leaves_no_avatar(tmp_path: Path) -> None:
+    clip = write_ellipsoid(tmp_path / "clip")
+
+    def stop(event: Message) -> None:
+        if event.get("stage") == "Refining":
+            raise Cancelled("Cancelled.")
+
+    values = {"source": str(clip.directory), "output": str(tmp_path / "a.likeness"), "frames": "1"}
+    with pytest.raises(Cancelled):
+        run_job("regress", values, stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"method": "magic"}, "no method 'magic'"),
+        ({"refine": -1.0}, "less than no time"),
+        ({"more_sources": ["a.jpg"] * 64}, "65 pictures are more"),
+        ({"output": "a.txt"}, "no avatar's file name"),
+        ({"add_to": "none.likeness"}, "none.likeness"),
+    ],
+)
+def test_what_is_wrong_is_said_before_any_work(
+    tmp_path: Path, more: dict[str, Any], words: str
+) -> None:
+    values = {"source": str(tmp_path), "output": str(tmp_path / "a.likeness"), **more}
+    with pytest.raises(LikenessError, match=words):
+        run_job("regress", values, lambda _: None)
+
+
+def test_an_improved_avatar_keeps_its_file_until_the_new_one_is_whole(
+    tmp_path: Path, portrait: BakedAvatar
+) -> None:
+    before = tmp_path / "eve.likeness"
+    write_avatar(before, portrait)
+    blank = tmp_path / "blank.png"
+    write_png(blank, np.full((64, 64, 3), 90, np.uint8))
+    with pytest.raises(LikenessError, match="[Nn]o (head|face)"):
+        run(blank, before, add_to=str(before))
+    assert read_avatar(before).count == portrait.count
+
+
+def _any_view(head: Any, params: HeadParams) -> Views:
+    """One view of a head from the front, showing nothing yet."""
+    codes, vertices = drive(head, params)
+    viewmat = look_at(np.array([0, 0, 0.8]), np.zeros(3)).astype(np.float32)
+    K = np.array([[1.6 * SIZE, 0, SIZE / 2], [0, 1.6 * SIZE, SIZE / 2], [0, 0, 1]], np.float32)
+    cameras = Cameras(torch.from_numpy(viewmat)[None], torch.from_numpy(K)[None], SIZE, SIZE)
+    return Views(torch.zeros(1, SIZE, SIZE, 4), cameras, codes, vertices, None, head)
+
+
+def _clip_of(made: EllipsoidClip, expressions: int) -> TrackedClip:
+    """Its camera and times, with another head's params."""
+    params = HeadParams.neutral(expressions, len(made))
+    params.translation[:, 2] = -0.6
+    landmarks = np.zeros((len(made), 478, 2), np.float32)
+    info: dict[str, Any] = {}
+    return TrackedClip(
+        Path(), info, made.camera, made.fps, params, made.times, made.confidence, landmarks
+    )
