@@ -11,8 +11,15 @@ from .points import HeadPoints
 
 TINT_WEIGHT = 20.0
 """Seen points that a region's usual colour is worth."""
-SEEN_HERE, SEEN_ELSEWHERE, SEEN_NOWHERE = 3.0, -2.0, 2.0
-"""First importance, as a logit, of a point that its frame sees, that only others see, or none."""
+SEEN_BEST, SEEN_WELL, SEEN_LESS = 3.0, -0.5, -1.5
+"""First importance, as a logit, of a frame's Gaussian of a point that this frame sees best of all,
+second best, or less well: what many frames tell of one place never quite agrees, and blends to a
+blur."""
+UNSEEN_HERE, UNSEEN = -2.0, 2.0
+"""The same of a point that only other frames see, or none."""
+EXPRESSION_COST = 0.05
+"""What the length of an expression code takes from the cosine at which a point is seen: a neutral
+face shows skin as it is, and eyes that are open."""
 
 
 def unseen_colors(seen: Seen, points: HeadPoints) -> Tensor:
@@ -27,8 +34,16 @@ def unseen_colors(seen: Seen, points: HeadPoints) -> Tensor:
     return (sums / counts)[points.region]
 
 
-def first_importance(seen: Seen) -> Tensor:
-    """Logits [F, N, 1] of staying before the network says anything."""
-    anywhere = seen.seen.amax(0, keepdim=True)
-    unseen = torch.where(anywhere > 0, SEEN_ELSEWHERE, SEEN_NOWHERE)
-    return torch.where(seen.seen > 0, SEEN_HERE, unseen)
+def quality(seen: Seen, codes: Tensor) -> Tensor:
+    """How well [F, N] frames with expression codes [F, C] show the points, -inf where not at
+    all."""
+    well = seen.facing[..., 0] - EXPRESSION_COST * codes.norm(dim=-1, keepdim=True)
+    return well.masked_fill(seen.seen[..., 0] == 0, -torch.inf)
+
+
+def first_importance(qualities: Tensor) -> Tensor:
+    """Logits [F, N] of staying, among these frames, before the network says anything."""
+    rank = qualities.argsort(dim=0, descending=True).argsort(dim=0)
+    here = torch.tensor([SEEN_BEST, SEEN_WELL, SEEN_LESS]).to(qualities)[rank.clamp_max(2)]
+    seen = qualities.isfinite()
+    return torch.where(seen, here, torch.where(seen.any(0), UNSEEN_HERE, UNSEEN))

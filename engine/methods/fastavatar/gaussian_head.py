@@ -12,7 +12,7 @@ from torch.nn.functional import silu
 
 from ..feedforward.layers import quiet_start
 from ..feedforward.views import Views
-from .completion import first_importance, unseen_colors
+from .completion import first_importance, quality, unseen_colors
 from .local_features import SEEN, LocalFeatures, Seen
 from .points import HeadPoints
 
@@ -32,11 +32,20 @@ class FrameGaussians(NamedTuple):
     """Gaussians of F frames on the N points of the head, each frame's a whole avatar g_i."""
 
     raw: Tensor  # [F, N, 14] in tangent space
-    importance: Tensor  # [F, N] logits of being kept
+    importance: Tensor  # [F, N] what the network says of staying, a logit
+    quality: Tensor  # [F, N] how well the frame shows the point; NaN where nobody asks
 
     def of(self, frames: list[int]) -> FrameGaussians:
         """Those of some frames."""
-        return FrameGaussians(self.raw[frames], self.importance[frames])
+        return FrameGaussians(*(field[frames] for field in self))
+
+    @property
+    def standing(self) -> Tensor:
+        """Logits [F, N] of staying among these frames: a Gaussian that is best among few may be one
+        too many among more."""
+        if self.quality.isnan().any():
+            return self.importance + FIRST_IMPORTANCE
+        return self.importance + first_importance(self.quality)
 
 
 class PointNetwork(nn.Module):
@@ -74,11 +83,12 @@ class GaussianHead(nn.Module):
         self, tokens: Tensor, points: HeadPoints, views: Views, local: LocalFeatures | None
     ) -> FrameGaussians:
         """Gaussians of the frames' point tokens [F, P, D]."""
-        count = len(points.waves)
-        still = tokens.new_zeros(len(tokens), count, 3)
-        before = local.at(_carried(still, points, views)).features if local else None
+        frame, _, origin = points.surface.frames(views.vertices.float())
+        normals = frame[..., 2]
+        before = local.at(origin, normals).features if local else None
         means = 2 * REACH * (self.offset(tokens, points, before).float().sigmoid() - 0.5)
-        after = local.at(_carried(means, points, views)) if local else None
+        moved = (frame * means[..., None, :]).sum(-1) + origin
+        after = local.at(moved, normals) if local else None
         rest = self.rest(tokens, points, after.features if after else None).float()
         color, trust, opacity, scale, quat, importance = rest.split((3, 1, 1, 3, 4, 1), dim=-1)
         first = (points.spacing + math.log(START_SIZE))[:, None]
@@ -92,8 +102,9 @@ class GaussianHead(nn.Module):
             ],
             dim=-1,
         )
-        importance = importance + (first_importance(after) if after else FIRST_IMPORTANCE)
-        return FrameGaussians(raw, importance[..., 0])
+        unasked = torch.full_like(importance[..., 0], torch.nan)
+        well = quality(after, views.codes) if after else unasked
+        return FrameGaussians(raw, importance[..., 0], well)
 
 
 def _colors(color: Tensor, trust: Tensor, seen: Seen | None, points: HeadPoints) -> Tensor:
@@ -103,9 +114,3 @@ def _colors(color: Tensor, trust: Tensor, seen: Seen | None, points: HeadPoints)
         return color.sigmoid()
     trusted = seen.seen * (trust + FIRST_TRUST).sigmoid()
     return trusted * seen.colors + (1 - trusted) * unseen_colors(seen, points) + color.tanh() / 2
-
-
-def _carried(means: Tensor, points: HeadPoints, views: Views) -> Tensor:
-    """Where offsets [F, N, 3] put the points on the frames' own heads, [F, N, 3] in the world."""
-    upright = means.new_tensor([1.0, 0, 0, 0]).expand(*means.shape[:2], 4)
-    return points.surface.carry(means, upright, views.vertices.float())[0]

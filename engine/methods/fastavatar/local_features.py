@@ -18,8 +18,8 @@ TOLERANCE = 0.006
 BUFFER = 128
 """Side of the depth buffer."""
 LEAST_MATTE = 0.3
-SEEN = 5
-"""Numbers beside the features: colour 3, matte 1, seen 1."""
+SEEN = 6
+"""Numbers beside the features: colour 3, matte 1, seen 1, how directly 1."""
 
 
 class Seen(NamedTuple):
@@ -28,6 +28,7 @@ class Seen(NamedTuple):
     features: Tensor  # [F, N, C + SEEN]
     colors: Tensor  # [F, N, 3] of the picture, straight
     seen: Tensor  # [F, N, 1] 1 where nothing hides the point and the picture shows the person
+    facing: Tensor  # [F, N, 1] 0..1: cosine of the angle at which it is seen, 0 where it is not
 
 
 class LocalFeatures:
@@ -41,8 +42,9 @@ class LocalFeatures:
         maps = surface_maps(views.vertices, views.head.faces, views.cameras, BUFFER, BUFFER)
         self.buffer = maps.buffer
 
-    def at(self, points: Tensor) -> Seen:
-        """What the frames show at their own points [F, N, 3] of the world."""
+    def at(self, points: Tensor, normals: Tensor) -> Seen:
+        """What the frames show at their own points [F, N, 3] of the world, on a surface with unit
+        normals [F, N, 3]."""
         cameras = self.views.cameras
         width, height = cameras.width, cameras.height
         pixels, depth = project(points, cameras.viewmats, cameras.Ks)
@@ -51,5 +53,8 @@ class LocalFeatures:
         colors, matte = picture[..., :3], picture[..., 3:]
         clear = visible(pixels, depth, self.buffer, width, height, TOLERANCE)[..., None]
         seen = (clear & (matte > LEAST_MATTE)).to(matte.dtype)
-        features = torch.cat([*read, colors, matte, seen], dim=-1)
-        return Seen(features, colors / matte.clamp_min(LEAST_MATTE), seen)
+        turn, shift = cameras.viewmats[:, :3, :3], cameras.viewmats[:, :3, 3:]
+        rays = torch.nn.functional.normalize(points + (turn.mT @ shift).mT, dim=-1)
+        facing = seen * -(rays * normals).sum(-1, keepdim=True).clamp(-1, 0)
+        features = torch.cat([*read, colors, matte, seen, facing], dim=-1)
+        return Seen(features, colors / matte.clamp_min(LEAST_MATTE), seen, facing)

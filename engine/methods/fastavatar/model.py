@@ -25,7 +25,7 @@ PYRAMID = (32, 64, 128)
 """Channels of our own encoder at 1/2, 1/4, 1/8 of the picture."""
 WEIGHTS = {"l1": 0.8, "ssim": 0.1, "perceptual": 0.1, "track": 0.1, "offset": 0.01}
 """Of the loss's terms (eq. 10); `mask` has its own by configuration."""
-MOST_GAUSSIANS, DENSEST, UV_STEP = 120_000, 2, 16
+MOST_GAUSSIANS, DENSEST, UV_STEP = 240_000, 2, 16
 """Of an avatar before pruning, where its points may be denser than in training: up to this much
 along each axis of the UV map, whose raster grows by steps."""
 PACKED_SHARE = 0.3
@@ -51,7 +51,7 @@ class FastAvatar(FeedForward):
         HeadError for a head of another topology than the built-in one's."""
         points = self.denser_points(min(len(sources), CAPACITY))
         gaussians, _ = self.gaussians(sources, points=points)
-        return fused(sources.head, points, gaussians, kept(gaussians.importance))
+        return fused(sources.head, points, gaussians, kept(gaussians.standing))
 
     def denser_points(self, frames: int) -> HeadPoints:
         """As many points as an avatar of so many frames may have: the head of the network asks
@@ -98,18 +98,18 @@ class FastAvatar(FeedForward):
         count = len(sources)
         packs = count > 2 and float(torch.rand(())) < PACKED_SHARE
         gaussians, whole = self.gaussians(sources, count - 1 if packs else CAPACITY)
-        masks = drawn_masks(gaussians.importance)
         background = random_backgrounds(targets)
         truth = over(targets.pictures[..., :3], targets.pictures[..., 3:], background)
         terms: dict[str, Tensor] = {}
         for chosen in drawn_slices(len(gaussians.raw)):
             if not chosen:
                 continue
-            avatar = masked(sources.head, self.points, gaussians.of(chosen), masks[chosen])
+            some = gaussians.of(chosen)
+            avatar = masked(sources.head, self.points, some, drawn_masks(some.standing))
             colors, alphas, _ = render(avatar, targets)
             for name, term in photometric(over(colors, alphas, background), truth).items():
                 terms[name] = terms[name] + term if name in terms else term
         terms["track"] = tracking_loss(gaussians, self.points, whole)
-        terms["mask"] = keep_probability(gaussians.importance).mean()
+        terms["mask"] = keep_probability(gaussians.standing).mean()
         terms["offset"] = offset_size(gaussians)
         return weighted(terms, {**WEIGHTS, "mask": self.sizes.mask_weight})

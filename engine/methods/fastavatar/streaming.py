@@ -51,11 +51,8 @@ class AvatarStream:
 
     def avatar(self, frames: Views) -> RegressedAvatar:
         """All frames' Gaussians fused, the unimportant left out."""
-        gaussians = FrameGaussians(
-            torch.cat([one.raw for one in self.found]),
-            torch.cat([one.importance for one in self.found]),
-        )
-        staying = within_budget(gaussians.importance, self.most_gaussians)
+        gaussians = FrameGaussians(*(torch.cat(field) for field in zip(*self.found, strict=True)))
+        staying = within_budget(gaussians.standing, self.most_gaussians)
         return fused(frames.head, self.points, gaussians, staying)
 
 
