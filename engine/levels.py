@@ -16,7 +16,7 @@ from .avatar import Avatar
 from .clip import Camera
 from .progress import Tick, silent
 from .rasterize import splat_weights
-from .render import camera_batch
+from .render import camera_batch, cameras_around
 
 SAMPLES = 16
 """Frames, spread over the footage, in which the Gaussians' pixels are counted."""
@@ -30,15 +30,17 @@ CURVE_BITS = 10
 
 
 def importance(avatar: Avatar, shot: Performance, tick: Tick = silent) -> np.ndarray:
-    """Sums of each Gaussian's blend weights [N] over the pixels of frames of the performance."""
+    """Sums of each Gaussian's blend weights [N] over the pixels of frames of the performance, half
+    of them seen from beside: what shows only there, as ears do, may not be thinned to holes."""
     frames = np.unique(np.linspace(0, len(shot.times) - 1, SAMPLES).round().astype(int))
     total = np.zeros(len(avatar.binding.face))
     camera = Camera(shot.viewmat, shot.K, shot.width, shot.height)
+    around = cameras_around(camera, avatar.head.pose(shot.params[frames]).mean(1))
     for start in range(0, len(frames), BATCH):
         chunk = frames[start : start + BATCH]
         with torch.no_grad():
             gaussians = avatar.pose(shot.params[chunk])
-        cameras = camera_batch([camera] * len(chunk), avatar.device)
+        cameras = camera_batch(around[start : start + BATCH], avatar.device)
         shape = (len(chunk), camera.height, camera.width, 3)
         weight, _ = splat_weights(gaussians, cameras, torch.zeros(shape, device=avatar.device))
         total += weight.sum(0).cpu().numpy()

@@ -17,6 +17,9 @@ from .rasterize import rasterize
 
 BATCH = 4
 """Frames rasterised together: keeps both cores of a small machine busy in little memory."""
+BESIDE, ABOVE = 0.6, 0.25
+"""Radians that a camera goes beside and above the footage's at most, where an avatar is looked at
+from all the sides it is likely to be seen from."""
 
 
 def render_baked(
@@ -89,6 +92,17 @@ def orbit_camera(camera: Camera, centre: np.ndarray, yaw: float, pitch: float = 
     turn[:3, :3] = rotation.T
     turn[:3, 3] = centre - rotation.T @ centre
     return camera._replace(viewmat=(camera.viewmat @ turn).astype(np.float32))
+
+
+def cameras_around(camera: Camera, centres: np.ndarray) -> list[Camera]:
+    """`camera` for every second of T heads with centres [T, 3] (world), and carried beside, above
+    or below the head for the others: what a head is from there counts as well."""
+    turns = np.random.default_rng(0).uniform(-1, 1, (len(centres), 2)) * (BESIDE, ABOVE)
+    turns[::2] = 0
+    return [
+        orbit_camera(camera, centre, yaw, pitch)
+        for centre, (yaw, pitch) in zip(centres, turns, strict=True)
+    ]
 
 
 def usual_pose(baked: BakedAvatar) -> HeadParams:

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from ..api.baked import BakedAvatar
 from ..avatar import drive
-from ..clip import Camera
 from ..gaussians import Cameras
 from ..progress import Tick, parts, silent
 from ..rasterize import rasterize
-from ..render import camera_batch, orbit_camera, source_camera
+from ..render import camera_batch, cameras_around, source_camera
 from ..restored_avatar import RestoredAvatar, taken
 from .refining import BATCH, Shots, learn_from
 
@@ -28,8 +27,6 @@ STEPS = 60
 POSES = 48
 SIZE = 256
 """Side of the pictures: coarser levels are for heads that are small in the view."""
-BESIDE, ABOVE = 0.6, 0.25
-"""Radians that every second picture's camera may stand beside and above the footage's."""
 
 
 def with_level_offsets(
@@ -79,21 +76,12 @@ def _shots(baked: BakedAvatar, device: torch.device) -> Shots:
     codes, vertices = drive(baked.head, performance.params[picked])
     whole = RestoredAvatar(baked).to(device)
     weights, vertices = whole.weights(codes), vertices.to(device)
-    cameras = camera_batch(_cameras(baked, vertices.mean(1).cpu().numpy()), device)
+    camera = source_camera(baked, min(SIZE, performance.width))
+    around = cameras_around(camera, vertices.mean(1).cpu().numpy())
+    cameras = camera_batch(around, device)
     pictures = []
     for batch in torch.arange(len(picked), device=device).split(BATCH):
         gaussians = whole.gaussians(weights[batch], vertices[batch])
         colour, alpha, _ = rasterize(gaussians, _some(cameras, batch))
         pictures.append((torch.cat([colour, alpha], -1).clamp(0, 1) * 255).round().byte())
     return Shots(weights, vertices, cameras, torch.cat(pictures))
-
-
-def _cameras(baked: BakedAvatar, centres: np.ndarray) -> list[Camera]:
-    """The footage's camera, and every second one carried round the head at centre [T, 3]."""
-    camera = source_camera(baked, min(SIZE, baked.performance.width))
-    turns = np.random.default_rng(0).uniform(-1, 1, (len(centres), 2)) * (BESIDE, ABOVE)
-    turns[::2] = 0
-    return [
-        orbit_camera(camera, centre, yaw, pitch)
-        for centre, (yaw, pitch) in zip(centres, turns, strict=True)
-    ]
