@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.api.errors import FootageError
 from engine.clip import Camera, TrackedClip, frame_path, write_clip
 from engine.gaussians import Cameras
 from engine.imaging import write_png
@@ -95,6 +96,12 @@ def test_the_end_of_a_clip_is_measured_and_never_taught(film, clip):
     torch.testing.assert_close(taught.codes, truth.codes[:4], atol=1e-5, rtol=0)
     torch.testing.assert_close(given.codes, truth.codes[:4], atol=1e-5, rtol=0)
     torch.testing.assert_close(measured.codes, truth.codes[4:], atol=1e-5, rtol=0)
+
+
+def test_a_clip_of_one_frame_teaches_nothing(clip):
+    still = TrackedClip(**{**vars(clip), "confidence": np.eye(FRAMES)[0]})
+    with pytest.raises(FootageError, match="too few frames"):
+        of_clip(still, SIZE, check=False)
 
 
 def test_a_lesson_never_asks_more_than_there_is(clip):

@@ -11,12 +11,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from ...api.errors import FootageError
 from ...clip import TrackedClip
 from .views import Views, views_of
 
 MOST_SOURCES, TARGETS = 4, 4
 CLIP_FRAMES = 48
 """Frames of a tracked clip that are kept in memory."""
+LEAST_FRAMES = 2
 HELD_BACK = 0.3
 """Share of a clip's end that is only measured."""
 MESH_ERROR, CODE_ERROR, NOISE = 0.0008, 0.03, 0.01
@@ -69,11 +71,16 @@ def halves(views: Views) -> tuple[Views, Views]:
 
 
 def of_clip(clip: TrackedClip, size: int, check: bool) -> Callable[[], tuple[Views, Views]]:
-    """One person's tracked clip: its beginning teaches, its end is only measured."""
+    """One person's tracked clip: its beginning teaches, its end is only measured. Raises
+    FootageError for a clip of a few frames."""
     edge = int(len(clip) * (1 - HELD_BACK))
     low, high = (edge, len(clip)) if check else (0, edge)
     sure = np.flatnonzero(clip.confidence > 0)
     begin, chosen = sure[sure < edge], sure[(sure >= low) & (sure < high)]
+    if min(len(begin), len(chosen)) < LEAST_FRAMES:
+        raise FootageError(
+            f"{clip.directory.name} has too few frames to learn from.", "Give a longer clip."
+        )
     asked = views_of(clip, _spread(chosen, CLIP_FRAMES), size)
     given = views_of(clip, _spread(begin, CLIP_FRAMES), size) if check else asked
     return lambda: (given, asked)

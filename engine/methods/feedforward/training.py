@@ -51,7 +51,7 @@ def new_state(method: str, config: str, people: int, seed: int, device: torch.de
     """A network with its first weights and all else that training changes."""
     torch.manual_seed(seed)
     model = MODELS[method](config).to(device)
-    model.recompute = device.type == "cuda"
+    model.recompute = model.half = device.type == "cuda"
     optimiser = torch.optim.AdamW(
         learned(model).values(), lr=RATES[config], betas=BETAS, weight_decay=DECAY
     )
@@ -108,9 +108,7 @@ def _step(
     model.train()
     device = next(model.parameters()).device
     sources, targets = lessons.lesson(int(state.queue.take(1)))
-    half = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-    with half:
-        loss, terms = model.loss(sources.to(device), targets.to(device), state.done)
+    loss, terms = model.loss(sources.to(device), targets.to(device), state.done)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     length = torch.nn.utils.clip_grad_norm_(learned(model).values(), LONGEST_GRADIENT)
