@@ -85,11 +85,11 @@ def test_an_interrupted_training_goes_on_to_the_last_bit(people, tmp_path):
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
 
 
-def loss_and_gradient(method: str, people: Lessons, half: bool, recompute: bool):
+def loss_and_gradient(method: str, people: Lessons, mixed: bool, recompute: bool):
     """Loss and gradient (one long vector) of a first step, as training takes it."""
     torch.manual_seed(2)
     model = MODELS[method]("compact").train()
-    model.half, model.recompute = half, recompute
+    model.mixed, model.recompute = mixed, recompute
     sources, targets = people.lesson(1)
     torch.manual_seed(3)
     loss, _ = model.loss(sources, targets[:1], 0.5)
@@ -101,11 +101,11 @@ def loss_and_gradient(method: str, people: Lessons, half: bool, recompute: bool)
 @pytest.mark.parametrize("method", MODELS)
 def test_mixed_precision_and_recomputing_change_next_to_nothing(people, method):
     """What a training on CUDA does otherwise, done on the CPU."""
-    loss, gradient = loss_and_gradient(method, people, half=False, recompute=False)
-    again, same = loss_and_gradient(method, people, half=False, recompute=True)
+    loss, gradient = loss_and_gradient(method, people, mixed=False, recompute=False)
+    again, same = loss_and_gradient(method, people, mixed=False, recompute=True)
     assert again == pytest.approx(loss, rel=1e-6)
     torch.testing.assert_close(same, gradient, rtol=1e-4, atol=1e-6)
-    mixed, close = loss_and_gradient(method, people, half=True, recompute=False)
+    mixed, close = loss_and_gradient(method, people, mixed=True, recompute=False)
     assert mixed == pytest.approx(loss, rel=0.03)
     assert torch.cosine_similarity(close, gradient, dim=0) > 0.9
 

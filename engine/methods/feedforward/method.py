@@ -34,7 +34,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.config = config
         self.recompute = False
-        self.half = False
+        self.mixed = False
 
     def forward(self, sources: Views) -> Avatar:
         """The avatar of the person whom `sources` show: everything it needs, computed once. Its
@@ -49,10 +49,10 @@ class FeedForward(nn.Module):
     def run(self, block: nn.Module, *inputs: Any) -> Any:
         """A block's output. With `recompute` its activations are computed again in the backward
         pass instead of being kept (gradient checkpointing: half the memory, a third more time).
-        With `half` it computes in bfloat16 where that does no harm; geometry, which is computed
+        With `mixed` it computes in bfloat16 where that does no harm; geometry, which is computed
         outside of blocks, never does."""
         device = next(block.parameters()).device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.half):
+        with torch.autocast(device, torch.bfloat16, enabled=self.mixed):
             if self.recompute and self.training and torch.is_grad_enabled():
                 result = checkpoint(block, *inputs, use_reentrant=False)
             else:
