@@ -35,7 +35,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "rasterize": ("--quick",),
     "matting": ("--frames", "8", "talking_man"),
     "tracking": ("--frames", "40", "--seconds", "2"),
-    "online": ("--steps", "40", "--clips", "talking_man"),
+    "online": ("--steps", "40"),
     "methods": ("--seconds", "20"),
     "fit": ("--quick",),
 }
@@ -117,6 +117,8 @@ def _sections(clips: list[Clip], pictures: Path, quick: bool) -> Iterator[Sectio
         elif program == "methods":
             plot = pictures / "flashavatar_bake.png"
             yield Section(program, module, [folders[0], "--plot", str(plot), *arguments])
+        elif program == "online":
+            yield Section(program, module, ["--clips", *folders, *arguments])
         elif program == "tracking" and not has_footage:
             yield Section(program, module, ["--only", "sample", *arguments])
         else:
