@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
+from .engine_job import busy_reason
 from .explained import Explained
 
 
@@ -23,9 +24,7 @@ class LIKENESS_OT_import_video(Explained, bpy.types.Operator, ImportHelper):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.window_manager.likeness.running:
-            return "The avatar engine is at work on other footage"
-        return ""
+        return busy_reason(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         context.scene.likeness.footage = self.filepath

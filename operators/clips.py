@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
-from bpy_extras.io_utils import ImportHelper
 
+from .chosen_files import ChosenFiles
+from .engine_job import busy_reason
 from .explained import Explained
 
 
-class LIKENESS_OT_add_clips(Explained, bpy.types.Operator, ImportHelper):
+class LIKENESS_OT_add_clips(Explained, ChosenFiles, bpy.types.Operator):
     """Choose more footage of the same person: other light, other expressions, another day"""
 
     bl_idname = "likeness.add_clips"
     bl_label = "Add Clips"
     bl_options = {"REGISTER", "UNDO"}
 
-    files: bpy.props.CollectionProperty(
-        type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"}
-    )
-    directory: bpy.props.StringProperty(
-        subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"}, description="Where the clips lie"
-    )
     filter_movie: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
-    filter_image: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
-    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
-    filter_glob: bpy.props.StringProperty(default="", options={"HIDDEN"})
-    filename_ext = ""
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.window_manager.likeness.running:
-            return "The avatar engine is at work on other footage"
-        return ""
+        return busy_reason(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         clips = context.scene.likeness_creation.clips
-        names = [file.name for file in self.files if file.name]
-        paths = [str(Path(self.directory) / name) for name in names] or [self.filepath]
         present = {context.scene.likeness.footage, *(clip.path for clip in clips)}
-        new = [path for path in dict.fromkeys(paths) if path not in present]
+        new = [path for path in dict.fromkeys(self.paths()) if path not in present]
         for path in new:
             clips.add().path = path
         if not new:

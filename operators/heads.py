@@ -7,17 +7,8 @@ from pathlib import Path
 import bpy
 
 from ..blender_addon import heads, jobs
-from ..engine.api.errors import LikenessError
+from .engine_job import EngineJob, engine_reason
 from .explained import Explained
-from .reconstruct import follow, watch
-
-
-def _engine_reason(context: bpy.types.Context) -> str:
-    if context.window_manager.likeness.running:
-        return "The avatar engine is at work"
-    if jobs.engine_python(context) is None:
-        return "The avatar engine is not set up"
-    return ""
 
 
 class LIKENESS_OT_choose_head(Explained, bpy.types.Operator):
@@ -42,7 +33,7 @@ class LIKENESS_OT_choose_head(Explained, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class LIKENESS_OT_add_head(Explained, bpy.types.Operator):
+class LIKENESS_OT_add_head(EngineJob, bpy.types.Operator):
     """Read, check and convert a head model of yours: ICT-FaceKit, FLAME, GNM or a head file"""
 
     bl_idname = "likeness.add_head"
@@ -53,23 +44,21 @@ class LIKENESS_OT_add_head(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return _engine_reason(context)
+        return engine_reason(context)
 
     def invoke(self, context: bpy.types.Context, _: bpy.types.Event) -> set[str]:
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def start(self, context: bpy.types.Context) -> None:
+        """Ask the engine. Raises LikenessError."""
         path = Path(bpy.path.abspath(self.filepath))
         # Of a folder of OBJ files any file may be picked.
         path = path.parent if path.suffix.lower() == ".obj" else path
-        return _start(self, context, action="add", what=str(path))
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return watch(self, context, event)
+        jobs.run(context, "heads", heads.redraw, action="add", what=str(path))
 
 
-class LIKENESS_OT_download_head(Explained, bpy.types.Operator):
+class LIKENESS_OT_download_head(EngineJob, bpy.types.Operator):
     """Download a head model from its publisher, after you have agreed to its licence"""
 
     bl_idname = "likeness.download_head"
@@ -86,27 +75,17 @@ class LIKENESS_OT_download_head(Explained, bpy.types.Operator):
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         if not bpy.app.online_access:
             return "Allow Online Access in Preferences > System, or add a file that you have"
-        return _engine_reason(context)
+        return engine_reason(context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(
             self, event, title="Download Head", message=f"{heads.LICENCES[self.key]}. Do you agree?"
         )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return _start(self, context, action="download", what=self.key, consent=True)
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return watch(self, context, event)
-
-
-def _start(operator: bpy.types.Operator, context: bpy.types.Context, **request: object) -> set[str]:
-    try:
+    def start(self, context: bpy.types.Context) -> None:
+        """Ask the engine. Raises LikenessError."""
+        request = {"action": "download", "what": self.key, "consent": True}
         jobs.run(context, "heads", heads.redraw, **request)
-    except LikenessError as error:
-        operator.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
-    return follow(operator, context)
 
 
 classes = (LIKENESS_OT_choose_head, LIKENESS_OT_add_head, LIKENESS_OT_download_head)

@@ -5,46 +5,18 @@ from __future__ import annotations
 import bpy
 
 from ..blender_addon import jobs, unfinished
-from ..engine.api.errors import LikenessError
+from .engine_job import EngineJob, busy_reason, engine_reason
 from .explained import Explained
 
 
-def follow(operator: bpy.types.Operator, context: bpy.types.Context) -> set[str]:
-    """Go on as a modal operator in a window, until the end in the background."""
-    if bpy.app.background:
-        jobs.wait(context)
-        return end(operator, context)
-    operator.timer = context.window_manager.event_timer_add(0.2, window=context.window)
-    context.window_manager.modal_handler_add(operator)
-    return {"RUNNING_MODAL"}
+def _nothing_unfinished(context: bpy.types.Context) -> str:
+    if reason := busy_reason(context):
+        return reason
+    there = unfinished.find(jobs.user_folder()) is not None
+    return "" if there else "There is no unfinished avatar"
 
 
-def watch(
-    operator: bpy.types.Operator, context: bpy.types.Context, event: bpy.types.Event
-) -> set[str]:
-    """The modal part: Esc over the viewport asks the job to stop; everything else passes."""
-    job = context.window_manager.likeness
-    if not job.running:
-        context.window_manager.event_timer_remove(operator.timer)
-        context.workspace.status_text_set(None)
-        return end(operator, context)
-    if event.type == "ESC" and event.value == "PRESS":
-        jobs.cancel()
-        return {"RUNNING_MODAL"}
-    context.workspace.status_text_set(f"Likeness: {job.stage} {job.progress:.0%}   Esc: cancel")
-    return {"PASS_THROUGH"}
-
-
-def end(operator: bpy.types.Operator, context: bpy.types.Context) -> set[str]:
-    """Say how the job ended."""
-    error = context.window_manager.likeness.error
-    if error:
-        operator.report({"ERROR"}, error)
-        return {"CANCELLED"}
-    return {"FINISHED"}
-
-
-class LIKENESS_OT_create_avatar(Explained, bpy.types.Operator):
+class LIKENESS_OT_create_avatar(EngineJob, bpy.types.Operator):
     """Learn an avatar from the footage. It appears while it learns and gets sharper; Esc cancels"""
 
     bl_idname = "likeness.create_avatar"
@@ -53,27 +25,17 @@ class LIKENESS_OT_create_avatar(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.window_manager.likeness.running:
-            return "The avatar engine is at work"
-        if not context.scene.likeness.footage:
-            return "Choose footage of a head first"
-        if jobs.engine_python(context) is None:
-            return "The avatar engine is not set up"
-        return ""
+        if reason := busy_reason(context):
+            return reason
+        chosen = context.scene.likeness.footage
+        return engine_reason(context) if chosen else "Choose footage of a head first"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            jobs.create_avatar(context)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return follow(self, context)
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return watch(self, context, event)
+    def start(self, context: bpy.types.Context) -> None:
+        """Ask the engine. Raises LikenessError."""
+        jobs.create_avatar(context)
 
 
-class LIKENESS_OT_resume_avatar(Explained, bpy.types.Operator):
+class LIKENESS_OT_resume_avatar(EngineJob, bpy.types.Operator):
     """Go on with the avatar that was cancelled or interrupted, from where it was"""
 
     bl_idname = "likeness.resume_avatar"
@@ -82,24 +44,11 @@ class LIKENESS_OT_resume_avatar(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.window_manager.likeness.running:
-            return "The avatar engine is at work"
-        if unfinished.find(jobs.user_folder()) is None:
-            return "There is no unfinished avatar"
-        if jobs.engine_python(context) is None:
-            return "The avatar engine is not set up"
-        return ""
+        return _nothing_unfinished(context) or engine_reason(context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            jobs.resume_avatar(context)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return follow(self, context)
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return watch(self, context, event)
+    def start(self, context: bpy.types.Context) -> None:
+        """Ask the engine. Raises LikenessError."""
+        jobs.resume_avatar(context)
 
 
 class LIKENESS_OT_discard_unfinished(Explained, bpy.types.Operator):
@@ -110,10 +59,7 @@ class LIKENESS_OT_discard_unfinished(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.window_manager.likeness.running:
-            return "The avatar engine is at work"
-        there = unfinished.find(jobs.user_folder()) is not None
-        return "" if there else "There is no unfinished avatar"
+        return _nothing_unfinished(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         unfinished.discard(jobs.user_folder())

@@ -10,8 +10,8 @@ from bpy_extras.io_utils import ImportHelper
 from ..blender_addon import avatar_object, jobs, live_link, name_map, retarget, tracked_clip
 from ..engine.api.errors import LikenessError
 from .avatars import no_avatar_reason
+from .engine_job import EngineJob, engine_reason
 from .explained import Explained
-from .reconstruct import follow, watch
 
 _NEUTRALS = [
     ("AUTO", "Resting Face", "Take off how the source person's face usually rests"),
@@ -73,7 +73,7 @@ class _Retargets(Explained, ImportHelper):
         return retarget.RetargetSettings(self.neutral, strengths, self.clamp, self.head)
 
 
-class LIKENESS_OT_drive_from_video(bpy.types.Operator, _Retargets):
+class LIKENESS_OT_drive_from_video(EngineJob, bpy.types.Operator, _Retargets):
     """Follow the face in another video and give its movement to the active avatar as an Action"""
 
     bl_idname = "likeness.drive_from_video"
@@ -86,13 +86,10 @@ class LIKENESS_OT_drive_from_video(bpy.types.Operator, _Retargets):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.window_manager.likeness.running:
-            return "The avatar engine is at work"
-        if jobs.engine_python(context) is None:
-            return "The avatar engine is not set up"
-        return no_avatar_reason(context)
+        return engine_reason(context) or no_avatar_reason(context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def start(self, context: bpy.types.Context) -> None:
+        """Ask the engine. Raises LikenessError."""
         footage = Path(bpy.path.abspath(self.filepath))
         name = avatar_object.find_avatar(context.object).name
         settings, label = self.settings(), f"{name} from {footage.stem}"
@@ -105,15 +102,7 @@ class LIKENESS_OT_drive_from_video(bpy.types.Operator, _Retargets):
             retarget.write_action(bpy.context.scene, proxy, motion, settings, label)
             bpy.ops.ed.undo_push(message=LIKENESS_OT_drive_from_video.bl_label)
 
-        try:
-            jobs.track(context, footage, use)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return follow(self, context)
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return watch(self, context, event)
+        jobs.track(context, footage, use)
 
 
 class LIKENESS_OT_import_capture(bpy.types.Operator, _Retargets):

@@ -6,10 +6,9 @@ import bpy
 
 from ..blender_addon import environment, jobs
 from ..blender_addon.preferences import preferences
-from ..engine.api.errors import LikenessError
+from .engine_job import EngineJob, busy_reason
 from .explained import Explained
 from .manual import show_text
-from .reconstruct import follow, watch
 
 
 def _offline_reason(context: bpy.types.Context) -> str:
@@ -21,7 +20,7 @@ def _offline_reason(context: bpy.types.Context) -> str:
     return "Allow Online Access in Preferences > System, or choose a Python in the preferences"
 
 
-class _SetsUp(Explained):
+class _SetsUp(EngineJob):
     """What making and repairing have in common: the environment is made anew."""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -34,19 +33,12 @@ class _SetsUp(Explained):
             message=f"Installs packages from {wheels}" if wheels else downloads,
         )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def start(self, context: bpy.types.Context) -> None:
+        """Make the environment. Raises LikenessError."""
         chosen = preferences(context)
         wheels = bpy.path.abspath(chosen.wheels)
         choices = environment.Choices(chosen.processor, wheels)
-        try:
-            jobs.run_programs(context, environment.set_up(jobs.engine_folder(), choices))
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return follow(self, context)
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return watch(self, context, event)
+        jobs.run_programs(context, environment.set_up(jobs.engine_folder(), choices))
 
 
 class LIKENESS_OT_set_up_engine(_SetsUp, bpy.types.Operator):
@@ -57,8 +49,10 @@ class LIKENESS_OT_set_up_engine(_SetsUp, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.window_manager.likeness.running:
-            return "The avatar engine is at work"
+        if reason := busy_reason(context):
+            return reason
+        if preferences(context).engine_python:
+            return "Another Python is chosen in the preferences; empty that field first"
         if environment.is_complete(jobs.engine_folder()):
             return "The avatar engine is set up; Repair in the preferences makes it anew"
         return _offline_reason(context)
@@ -72,14 +66,14 @@ class LIKENESS_OT_repair_engine(_SetsUp, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.window_manager.likeness.running:
-            return "The avatar engine is at work"
+        if reason := busy_reason(context):
+            return reason
         if not jobs.engine_folder().is_dir():
             return "There is nothing to repair: press Set Up Avatar Engine"
         return _offline_reason(context)
 
 
-class LIKENESS_OT_remove_engine(Explained, bpy.types.Operator):
+class LIKENESS_OT_remove_engine(EngineJob, bpy.types.Operator):
     """Delete the avatar engine's environment; avatars, heads and the add-on stay"""
 
     bl_idname = "likeness.remove_engine"
@@ -87,23 +81,16 @@ class LIKENESS_OT_remove_engine(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        if context.window_manager.likeness.running:
-            return "The avatar engine is at work"
+        if reason := busy_reason(context):
+            return reason
         return "" if jobs.engine_folder().is_dir() else "The avatar engine is not set up"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(self, event)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            jobs.run_programs(context, environment.removal(jobs.engine_folder()))
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return follow(self, context)
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return watch(self, context, event)
+    def start(self, context: bpy.types.Context) -> None:
+        """Delete the environment. Raises LikenessError."""
+        jobs.run_programs(context, environment.removal(jobs.engine_folder()))
 
 
 class LIKENESS_OT_show_set_up_log(Explained, bpy.types.Operator):
