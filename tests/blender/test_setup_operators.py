@@ -61,6 +61,15 @@ def test_an_environment_is_removed_whole_and_no_longer_used(folder):
     assert jobs.engine_python(bpy.context) is None
 
 
+def test_nothing_is_set_up_beside_a_python_that_the_user_has_chosen(folder):
+    chosen().wheels = "/anywhere"
+    chosen().engine_python = "/nowhere/python"
+    assert "Another Python is chosen" in grey("set_up_engine")
+    assert jobs.engine_python(bpy.context) is None
+    chosen().engine_python = ""
+    assert grey("set_up_engine") == ""
+
+
 def test_an_environment_of_another_version_is_not_used_but_can_be_repaired(folder):
     python = environment.python_in(folder)
     python.parent.mkdir(parents=True)
