@@ -92,9 +92,13 @@ def crop_square(
 
 
 def warp(
-    image: np.ndarray, homography: np.ndarray, size: int, outside: int | None = None
+    image: np.ndarray,
+    homography: np.ndarray,
+    size: int | tuple[int, int],
+    outside: int | None = None,
 ) -> np.ndarray:
-    """The square of `size` pixels whose pixel p shows the image at homography @ p.
+    """The picture of `size` pixels (a square's side, or width and height) whose pixel p shows the
+    image at homography @ p.
 
     Pixel centres are at half integers. Beyond the image as in crop_square.
     """
@@ -102,7 +106,8 @@ def warp(
     whole = np.linalg.inv(half) @ homography @ half  # cv2 has pixel centres at integers
     kind = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
     return cv2.warpPerspective(
-        image, whole, (size, size), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        image, whole, (size, size) if isinstance(size, int) else size,
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=kind, borderValue=[outside or 0] * 4,
     )  # fmt: skip
 

@@ -34,6 +34,7 @@ from engine.tracking.landmark_model import landmark_model
 from engine.tracking.performance import Performance, solve_performance
 from engine.tracking.pose import VIEWMAT, Poses, project
 from engine.tracking.takes import Take
+from engine.tracking.tracks import carry_tracks
 
 FOOTAGE = Path(__file__).parents[2] / "shared" / "footage"
 SIZE = 512
@@ -169,7 +170,7 @@ def flow_error(solved: Solved) -> float:
     with _on_squares(1), patch.object(flow, "SPANS", (FLOW_SPAN,)):
         pixels = project(poses.apply(shaped), solved.K)
         tracks = flow.find_tracks(solved.take.images, model, pixels, lambda share: None)
-    error = flow.carry_tracks(tracks, shaped, poses, solved.K)[2]
+    error = carry_tracks(tracks, shaped, poses, solved.K)[2]
     return float(np.median(np.linalg.norm(error, axis=-1)))
 
 

@@ -12,7 +12,7 @@ from .flow import SPANS, refine_by_flow
 from .gaze import eye_rotations
 from .landmark_model import LandmarkModel, landmark_model
 from .personal import calibrate_blinks, personal_expressions
-from .pose import Observations, Poses, split_neck
+from .pose import Observations, Poses, hang_head, slow_turns
 from .solve import (
     SHAPE_FRAMES,
     reprojection_errors,
@@ -22,8 +22,11 @@ from .solve import (
 )
 from .spread import spread_offset
 from .takes import Gaze, Stretch, Take, all_looks, all_seen, stretches
+from .torso import torso_turns
 
 PERSONAL_ROUNDS = 2
+# Frames whose landmark passes agree so well may be keyframes.
+SURE = 0.5
 Report = Callable[[str, float], None]
 
 
@@ -61,7 +64,8 @@ def solve_performance(
         )
     expression = _express(person, parts, poses, expression, fixed, K)
     person, expression = calibrate_blinks(person, expression, looks.opened)
-    params = _params(person, parts, poses, expression, K)
+    root = _torsos(person, parts, poses, K, lambda share: report("solving the motion", share))
+    params = _params(person, parts, poses, expression, root, K)
     report("solving the motion", 1.0)
     errors = reprojection_errors(landmark_model(person), poses, expression, seen)
     return Performance(person, params, confidence.astype(np.float32), errors)
@@ -130,14 +134,38 @@ def _solve_person(
     return head.personalised(shape.identity, spread_offset(head, model.index, shape.offset))
 
 
+def _torsos(
+    person: HeadModel,
+    parts: Sequence[Stretch],
+    poses: Poses,
+    K: np.ndarray,
+    advance: Callable[[float], None],
+) -> np.ndarray:
+    """Turns [T, 3] of the torso of all stretches in the world."""
+    turns = []
+    for part in parts:
+        own = poses.at(part.frames)
+        if len(part.images) <= max(SPANS):
+            turns.append(slow_turns(own, part.fps))
+            continue
+        sure = part.confidence > SURE
+        points = part.looks.points
+        turns.append(torso_turns(part.images, points, sure, person, own, K, part.fps, advance))
+    return np.concatenate(turns)
+
+
 def _params(
-    person: HeadModel, parts: Sequence[Stretch], poses: Poses, expression: np.ndarray, K: np.ndarray
+    person: HeadModel,
+    parts: Sequence[Stretch],
+    poses: Poses,
+    expression: np.ndarray,
+    root: np.ndarray,
+    K: np.ndarray,
 ) -> HeadParams:
-    """Float32 params of all stretches: gaze on the joints, the turning shared by torso and neck."""
+    """Float32 params of all stretches: gaze on the joints, the head on torsos turned by `root`."""
     pivot = person.joint_positions[1].astype(float)
     angles = [part.looks.angles(person, poses.at(part.frames), K) for part in parts]
-    turns = [split_neck(poses.at(part.frames), pivot, part.fps) for part in parts]
-    root, translation, neck = (np.concatenate(each) for each in zip(*turns, strict=True))
+    translation, neck = hang_head(poses, root, pivot)
     return HeadParams(
         expression=expression.astype(np.float32),
         neck=neck.astype(np.float32),

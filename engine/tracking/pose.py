@@ -107,10 +107,12 @@ def refine_poses(points: np.ndarray, poses: Poses, seen: Observations, rounds: i
         # Depths are relative to their mean, which moves along with the head.
         jacobian[..., 2, :] -= jacobian[..., 2, :].mean(1, keepdims=True)
         weighted = jacobian * (seen.weights * robust(residual))[..., None, None]
-        normal = np.einsum("tmik,tmil->tkl", weighted, jacobian)
+        count = len(points)
+        transposed = np.swapaxes(weighted.reshape(count, -1, 6), 1, 2)
+        normal = transposed @ jacobian.reshape(count, -1, 6)
         step = np.linalg.solve(
             normal + 1e-6 * np.eye(6) * np.trace(normal, axis1=1, axis2=2)[:, None, None] / 6e3,
-            np.einsum("tmik,tmi->tk", weighted, residual)[..., None],
+            transposed @ residual.reshape(count, -1, 1),
         )[..., 0]
         poses = Poses(
             matrix_from_rotvec(step[:, :3]) @ poses.rotation, poses.translation + step[:, 3:]
@@ -138,9 +140,14 @@ def split_neck(
     The torso follows a share of the head's slow turning; the neck does the rest:
     R_head = R_root N and t_head = R_root (J - N J) + t_root.
     """
-    sigma = max(TORSO_SECONDS * fps, 1e-3)
-    root = TORSO_SHARE * gaussian_filter1d(world_turns(poses), sigma, axis=0, mode="nearest")
+    root = slow_turns(poses, fps)
     return root, *hang_head(poses, root, neck_joint)
+
+
+def slow_turns(poses: Poses, fps: float) -> np.ndarray:
+    """A torso's rotation vectors [T, 3] in the world as far as its head's slow turning tells."""
+    sigma = max(TORSO_SECONDS * fps, 1e-3)
+    return TORSO_SHARE * gaussian_filter1d(world_turns(poses), sigma, axis=0, mode="nearest")
 
 
 def world_turns(poses: Poses) -> np.ndarray:

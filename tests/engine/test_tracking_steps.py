@@ -13,8 +13,8 @@ from engine.heads.builtin import builtin_head
 from engine.heads.landmarks import LIPS_INNER
 from engine.tracking.crop import HeadCrop, head_square
 from engine.tracking.expression import ExpressionPrior, solve_expressions
-from engine.tracking.flow import Tracks, barycentrics, carry_tracks, rigid_triangles
 from engine.tracking.flow import _step as flow_step
+from engine.tracking.flow import rigid_triangles
 from engine.tracking.landmark_model import landmark_model
 from engine.tracking.pose import (
     VIEWMAT,
@@ -27,6 +27,7 @@ from engine.tracking.pose import (
 from engine.tracking.solve import close_lips
 from engine.tracking.spread import spread_offset
 from engine.tracking.takes import bridge_lost
+from engine.tracking.tracks import Tracks, barycentrics, carry_tracks
 from engine.tracking.views import TurnedCrop, one_view
 from tests.engine.nodding_head import K, nodding, observe
 

@@ -1,0 +1,79 @@
+"""Corners seen in two frames each, pinned on a surface that moves before the camera."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .pose import Poses, cross_matrix, project
+
+
+class Tracks(NamedTuple):
+    """N of them."""
+
+    first: np.ndarray  # [N] frame
+    second: np.ndarray  # [N] frame
+    corners: np.ndarray  # [N, 3] vertices of the triangle that carries the corner
+    start: np.ndarray  # [N, 2] pixels in the first frame
+    end: np.ndarray  # [N, 2] pixels in the second
+
+    @staticmethod
+    def none() -> Tracks:
+        """No tracks at all."""
+        frame, pixels = np.zeros(0, int), np.zeros((0, 2))
+        return Tracks(frame, frame, np.zeros((0, 3), int), pixels, pixels)
+
+    def at(self, index: np.ndarray) -> Tracks:
+        """Some of the tracks."""
+        return Tracks(*(field[index] for field in self))
+
+
+def attach(
+    points: np.ndarray, pixels: np.ndarray, triangles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Triangle [N] (-1 for none) and barycentrics [N, 3] of image points [N, 2]."""
+    share = barycentrics(points[:, None], pixels[triangles][None])
+    inside = (share >= -1e-6).all(-1)
+    which = np.where(inside.any(-1), inside.argmax(-1), -1)
+    return which, share[np.arange(len(points)), which]
+
+
+def barycentrics(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Barycentrics [..., 3] of points [..., 2] in triangles [..., 3, 2]."""
+    a, b = triangles[..., 1, :] - triangles[..., 0, :], triangles[..., 2, :] - triangles[..., 0, :]
+    p = points - triangles[..., 0, :]
+    area = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    area = np.where(np.abs(area) < 1e-9, 1e-9, area)
+    u = (p[..., 0] * b[..., 1] - p[..., 1] * b[..., 0]) / area
+    v = (a[..., 0] * p[..., 1] - a[..., 1] * p[..., 0]) / area
+    return np.stack([1 - u - v, u, v], -1)
+
+
+def carry_tracks(
+    tracks: Tracks, shaped: np.ndarray, poses: Poses, K: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Camera points [N, 3] in the first and second frame, and the pixel error [N, 2] in the second.
+
+    The corner is pinned on the head where the first frame shows it, and carried by the second pose.
+    """
+    pinned = shaped[tracks.first[:, None], tracks.corners]
+    camera = _pose(pinned, poses, tracks.first)
+    share = barycentrics(tracks.start, project(camera, K))[..., None]
+    carried = (shaped[tracks.second[:, None], tracks.corners] * share).sum(1)[:, None]
+    there = _pose(carried, poses, tracks.second)[:, 0]
+    return (camera * share).sum(1), there, project(there, K) - tracks.end
+
+
+def _pose(points: np.ndarray, poses: Poses, frames: np.ndarray) -> np.ndarray:
+    turned = points @ np.swapaxes(poses.rotation[frames], -1, -2)
+    return turned + poses.translation[frames][:, None]
+
+
+def pixel_jacobian(points: np.ndarray, centre: np.ndarray, focal: float) -> np.ndarray:
+    """d pixels / d (rotation about the head's origin, translation) [N, 2, 6]."""
+    z = points[:, 2:]
+    rows = np.zeros((len(points), 2, 3))
+    rows[:, 0, 0] = rows[:, 1, 1] = focal / z[:, 0]
+    rows[:, :, 2] = -focal * points[:, :2] / z**2
+    return np.concatenate([rows @ -cross_matrix(points - centre), rows], -1)
