@@ -95,14 +95,17 @@ def _made(
     request: RegressRequest, scene: _Scene, previews: Previews, tell: Tell, report: Report
 ) -> Refined:
     """The avatar of the pictures, whole."""
+    from ..methods.regression.choice import first_avatar
     from ..methods.regression.refine import Effort
-    from ..methods.regression.start import regressed
-    from ..methods.regression.steps import finished, shaped
+    from ..methods.regression.steps import finished
 
     first, last = span(report, 0, SHAPED), span(report, SHAPED, 1)
     baked = scene.earlier
     if baked is None:
-        baked = shaped(regressed(request.method, scene.clip, scene.views, tell), scene.views, first)
+        label = REGRESSORS[request.method].label
+        baked, notice = first_avatar(request.method, label, scene.clip, scene.views, first)
+        if notice:
+            tell(notice)
     effort = Effort(seconds=request.refine)
     return finished(baked, scene.views, scene.params, effort, last, previews.offer)
 

@@ -21,6 +21,7 @@ from ...binding import uv_tangents
 from ...rasterize import rasterize
 from ...restored_avatar import RestoredAvatar
 from ..feedforward.views import Views
+from .start import joined
 
 SIZE = 170
 """Side of the grid of points: one for every three pixels of 512."""
@@ -61,16 +62,11 @@ def with_sheet(baked: BakedAvatar, views: Views) -> BakedAvatar:
     base[:, :3], base[:, 3] = local, 1
     base[:, 7:10] = np.log(OVERLAP * pixel)[:, None]
     base[:, 10], base[:, 11:] = LOGIT, 0.5
-    old = baked.binding
-    parts = ("face", "barycentric", "tangent")
-    both = Binding(
-        *(np.concatenate([getattr(old, name), getattr(binding, name)]) for name in parts)
-    )
     still = np.zeros((len(baked.deltas), *base.shape), np.float32)
     count = len(baked.base) + len(base)
     return replace(
         baked,
-        binding=both,
+        binding=joined(baked.binding, binding),
         base=np.concatenate([baked.base, base]),
         deltas=np.concatenate([baked.deltas, still], axis=1),
         levels=(count,),

@@ -1,9 +1,9 @@
-"""What a few pictures begin with where there is no network: a plain surface on the head."""
+"""What a refinement begins with: a network's avatar, or a plain surface on the head."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ...api.baked import COLORS, OPACITY, SCALES, BakedAvatar, Binding
 from ...api.head import HeadModel
-from ...api.regression import REGRESSORS
 from ...avatar import RAW
 from ...bake import bake
 from ...binding import texel_spacing, uniform_uv_binding, uv_tangents
@@ -35,16 +34,30 @@ LARGEST = 2.0
 """In units of a region's median size: folds of the mouth stretch without bound."""
 
 
-def regressed(
-    method: str, clip: TrackedClip, views: Views, tell: Callable[[str], None]
-) -> BakedAvatar:
-    """The avatar that the method's network sees in the views, or the plain start where there are no
-    weights, which `tell` hears in one line. Raises ModelError where they are damaged."""
+def network_start(method: str, clip: TrackedClip, views: Views) -> BakedAvatar | None:
+    """The avatar that the method's network sees in the views, closed with plain surface where it
+    has none; None where there are no weights. Raises ModelError where they are damaged."""
     if not (FOLDER / f"{method}.safetensors").is_file():
-        tell(f"{REGRESSORS[method].label} has no weights here: projecting the pictures instead.")
-        return bake(plain_start(clip.head), clip, draft=True)
+        return None
     with torch.no_grad():
-        return bake(trained(method)(views), clip, draft=True)
+        seen = bake(trained(method)(views), clip, draft=True)
+    return _closed(seen, bake(plain_start(clip.head), clip, draft=True))
+
+
+def _closed(baked: BakedAvatar, plain: BakedAvatar) -> BakedAvatar:
+    """An avatar with the plain one's Gaussians on the triangles that have none: a network of pixels
+    knows no back of the head."""
+    bare = ~np.isin(plain.binding.face, baked.binding.face)
+    parts = plain.binding.face[bare], plain.binding.barycentric[bare], plain.binding.tangent[bare]
+    added = plain.base[bare]
+    still = np.zeros((len(baked.deltas), *added.shape), np.float32)
+    return replace(
+        baked,
+        binding=joined(baked.binding, Binding(*parts)),
+        base=np.concatenate([baked.base, added]),
+        deltas=np.concatenate([baked.deltas, still], axis=1),
+        levels=(len(baked.base) + len(added),),
+    )
 
 
 def plain_start(head: HeadModel, uv_size: int = UV_SIZE) -> RegressedAvatar:
