@@ -23,8 +23,10 @@ from .transformer import GaussianTransformer
 
 PYRAMID = (32, 64, 128)
 """Channels of our own encoder at 1/2, 1/4, 1/8 of the picture."""
-WEIGHTS = {"l1": 0.8, "ssim": 0.1, "perceptual": 0.1, "track": 0.1, "offset": 0.01}
-"""Of the loss's terms (eq. 10); `mask` has its own by configuration."""
+WEIGHTS = {
+    "l1": 0.8, "ssim": 0.1, "perceptual": 0.1, "track": 0.1, "mask": 0.0005, "offset": 0.01,
+}  # fmt: skip
+"""Of the loss's terms (eq. 10); `offset` is ours."""
 MOST_GAUSSIANS, DENSEST, UV_STEP = 240_000, 2, 16
 """Of an avatar before pruning, where its points may be denser than in training: up to this much
 along each axis of the UV map, whose raster grows by steps."""
@@ -112,4 +114,4 @@ class FastAvatar(FeedForward):
         terms["track"] = tracking_loss(gaussians, self.points, whole)
         terms["mask"] = keep_probability(gaussians.standing).mean()
         terms["offset"] = offset_size(gaussians)
-        return weighted(terms, {**WEIGHTS, "mask": self.sizes.mask_weight})
+        return weighted(terms, WEIGHTS)

@@ -35,14 +35,10 @@ class FastAvatarSizes:
     to attention, which takes days of training to learn."""
     frozen: int = 0
     """Channels of frozen DINOv2 features; 0: our own encoder instead."""
-    mask_weight: float = 0.0005
-    """Of the pruning term in the loss."""
 
 
 SIZES = {
-    "compact": FastAvatarSizes(
-        128, 128, 4, 3, tokens_uv=22, points_uv=80, hidden=96, local=True, mask_weight=0.005
-    ),
+    "compact": FastAvatarSizes(128, 128, 4, 3, tokens_uv=22, points_uv=80, hidden=96, local=True),
     # 21 k Gaussians for each frame, as in Table 2.
     "paper": FastAvatarSizes(
         504, 1024, 16, 10, tokens_uv=142, points_uv=142, hidden=512, local=False, frozen=1024
