@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .api.errors import LikenessError
 from .device import DEVICES
 
+SMALLEST = 32  # pixels
 METHODS = ("omgavatar", "fastgha", "fastavatar")
 
 
@@ -51,6 +53,8 @@ def _people(options: argparse.Namespace) -> None:
     from .people.cast import Cast
     from .people.sheet import people_sheet
 
+    if options.count < 1 or options.first < 0 or options.size < SMALLEST:
+        raise LikenessError("There is nobody to film.", "Give --count 1 and --size 32, or more.")
     seeds = range(options.first, options.first + options.count)
     if options.output.endswith(".png"):
         people_sheet(options.output, seeds, columns=8, size=options.size)

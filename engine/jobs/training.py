@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,12 @@ from ..device import check_device, torch_device
 from ..progress import ProgressEvents, Report
 
 if TYPE_CHECKING:
+    from ..methods.feedforward import training
     from ..methods.feedforward.lessons import Lessons
+    from ..methods.feedforward.views import Views
+    from ..people.cast import Cast
+
+    Run = Generator[training.Report, None, training.Report]
 
 SHOTS = 12
 """Views of each made-up person: as many as fit one minute's filming of twenty."""
@@ -62,14 +68,15 @@ def train(request: TrainRequest, emit: Callable[[Message], None]) -> dict[str, A
     }
 
 
-def _followed(run: Any, report: Report) -> Any:
+def _followed(run: Run, report: Report) -> training.Report:
     """A training's last report, the others told. A cancelled one is closed: it keeps a
     checkpoint."""
     try:
         while True:
             now = next(run)
             held_out = f", {now.psnr:.1f} dB on strangers" if now.psnr is not None else ""
-            report(f"Training: loss {now.loss:.3f}{held_out}", now.done)
+            loss = f": loss {now.loss:.3f}" if math.isfinite(now.loss) else ""
+            report(f"Training{loss}{held_out}", now.done)
     except StopIteration as end:
         return end.value
     finally:
@@ -118,7 +125,7 @@ def _identity(request: TrainRequest) -> dict[str, Any]:
 def _lessons(request: TrainRequest, report: Report) -> tuple[Lessons, Lessons]:
     """People to learn from, and people to be measured on. Raises TrackingError for a clip that
     cannot be read."""
-    from ..methods.feedforward.lessons import Lessons, halves, of_clip
+    from ..methods.feedforward.lessons import Lessons, of_clip
     from ..people.cast import Cast
 
     learn: list[Any] = []
@@ -127,11 +134,8 @@ def _lessons(request: TrainRequest, report: Report) -> tuple[Lessons, Lessons]:
         if source == SYNTHETIC:
             cast = Cast(Path(request.cast or Path(request.output) / "people"), SHOTS, request.size)
 
-            def person(seed: int, cast: Cast = cast) -> Any:
-                return halves(cast.views(seed))
-
-            learn += [functools.partial(person, seed) for seed in range(request.people)]
-            check += [functools.partial(person, FIRST_CHECKED + k) for k in range(CHECKED)]
+            learn += [partial(_person, cast, seed) for seed in range(request.people)]
+            check += [partial(_person, cast, FIRST_CHECKED + k) for k in range(CHECKED)]
         else:
             report(f"Reading {Path(source).name}", 0.0)
             clip = TrackedClip.load(source)
@@ -140,3 +144,10 @@ def _lessons(request: TrainRequest, report: Report) -> tuple[Lessons, Lessons]:
     if not learn:
         raise LikenessError("There is no data to train on.", "Give synthetic, or clips.")
     return Lessons(learn), Lessons(check)
+
+
+def _person(cast: Cast, seed: int) -> tuple[Views, Views]:
+    """A made-up person's views to give and to ask for."""
+    from ..methods.feedforward.lessons import halves
+
+    return halves(cast.views(seed))
