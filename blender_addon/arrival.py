@@ -62,6 +62,8 @@ class Arrival:
             self._show(arranged)
             if self._final:
                 bpy.ops.ed.undo_push(message="Create Avatar")
+        for area in _viewports():
+            area.tag_redraw()
         return self._final
 
     def take_back(self) -> None:
@@ -137,10 +139,14 @@ def _restore(before: _Before) -> None:
 
 
 def _views() -> list[bpy.types.RegionView3D]:
+    return [area.spaces.active.region_3d for area in _viewports()]
+
+
+def _viewports() -> list[bpy.types.Area]:
     """The 3D viewports of all windows."""
     windows = bpy.context.window_manager.windows
     areas = [area for window in windows for area in window.screen.areas]
-    return [area.spaces.active.region_3d for area in areas if area.type == "VIEW_3D"]
+    return [area for area in areas if area.type == "VIEW_3D"]
 
 
 def _in_window() -> object:

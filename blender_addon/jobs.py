@@ -205,6 +205,7 @@ def _poll() -> None:
     try:
         _show_waiting(job)
     except LikenessError as error:
+        _engine.cancel(_work.request)  # nobody waits for it any more
         _end(job, str(error))
 
 
