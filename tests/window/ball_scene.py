@@ -37,7 +37,8 @@ needs_window = pytest.mark.skipif(
 def run(scenario: str, folder: Path, gaussians: int, seconds: float) -> blender_window.Seen:
     """Run a scenario with the packaged extension and the ball as a .likeness file."""
     write_avatar(folder / "ball.likeness", ball(gaussians))
-    shared = [HERE / "stage.py", ROOT / "tests" / "blender" / "storm.py"]
+    beside = ROOT / "tests" / "blender"
+    shared = [HERE / "stage.py", beside / "storm.py", beside / "undo_walk.py"]
     files = [folder / "ball.likeness", extension.package(), *shared]
     return blender_window.run_scenario(HERE / scenario, files, folder / "seen", seconds)
 

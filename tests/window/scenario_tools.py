@@ -1,0 +1,113 @@
+"""Every tool of the Likeness tab in a real window: done, undone, done again; keyframes played;
+exports; a file saved and opened again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import bpy
+import inside
+from mathutils import Vector
+from stage import centre, look_from_the_front, shoot
+from undo_walk import Walk
+
+ASIDE = 0.25  # metres that the head moves while it is played
+
+
+def scenario() -> Iterator[float]:
+    for obj in list(bpy.data.objects):
+        bpy.data.objects.remove(obj)
+    inside.install_extension()
+    bpy.context.scene.view_settings.view_transform = "Standard"
+    yield from every_operator()
+    proxy = import_avatar()
+    look_from_the_front(centre(proxy))
+    yield from play(proxy)
+    yield from export()
+    yield from save_and_open()
+
+
+def every_operator() -> Iterator[float]:
+    """The walk, with a redraw after each operator."""
+    package = next(name for name in sys.modules if name.endswith(".likeness.blender_addon"))
+    file = next(inside.FOLDER.glob("*.likeness"))
+    steps = Walk(package.removesuffix(".blender_addon"), file, inside.FOLDER).run()
+    faults, names = [], []
+    while True:
+        with inside.in_viewport():
+            seen = next(steps, None)
+        if seen is None:
+            break
+        names.append(seen.name)
+        (inside.FOLDER / "walked.txt").write_text("\n".join(names))
+        if seen.after == seen.before or seen.undone != seen.before or seen.redone != seen.after:
+            faults.append(seen)
+        inside.viewport()[1].spaces.active.region_3d.view_location = (1000, 0, 0)  # slow to draw
+        yield from inside.drawn(times=1)
+    inside.facts["walked"], inside.facts["faults"] = names, faults
+
+
+def import_avatar() -> bpy.types.Object:
+    with inside.in_viewport():
+        bpy.ops.likeness.import_avatar(
+            filepath=str(next(inside.FOLDER.glob("*.likeness"))),
+            performance=False,
+            match_scene=False,
+        )
+    proxy = bpy.context.view_layer.objects.active
+    bpy.ops.object.select_all(action="DESELECT")
+    bpy.context.view_layer.objects.active = proxy
+    return proxy
+
+
+def play(proxy: bpy.types.Object) -> Iterator[float]:
+    """Keyframes that move the head aside, played by Blender itself."""
+    scene, head = bpy.context.scene, centre(proxy)
+    points = {"start": head, "end": head + Vector((ASIDE, 0, 0))}
+    scene.frame_start, scene.frame_end = 1, 6
+    rig = proxy.find_armature()
+    for frame, x in ((1, 0.0), (6, ASIDE)):
+        rig.location.x = x
+        rig.keyframe_insert("location", frame=frame)
+    scene.frame_set(1)
+    yield from inside.drawn()
+    shoot("first_frame", points)
+    frames: set[int] = set()
+    bpy.app.handlers.frame_change_post.append(lambda scene, *_: frames.add(scene.frame_current))
+    with inside.in_viewport():
+        bpy.ops.screen.animation_play()
+    for _ in range(200):
+        yield 0.1
+        if len(frames) == 6:
+            break
+    with inside.in_viewport():
+        bpy.ops.screen.animation_cancel(restore_frame=False)
+    inside.facts["played"] = sorted(frames)
+    scene.frame_set(6)
+    yield from inside.drawn()
+    shoot("last_frame", points)
+
+
+def export() -> Iterator[float]:
+    """The three kinds of files, through the operators that the panel's buttons call."""
+    written = {}
+    for kind, suffix in (("ply", ".ply"), ("glb", ".glb"), ("avatar", ".likeness")):
+        path = inside.FOLDER / f"exported{suffix}"
+        with inside.in_viewport():
+            getattr(bpy.ops.likeness, f"export_{kind}")("EXEC_DEFAULT", filepath=str(path))
+        written[kind] = path.stat().st_size if path.exists() else 0
+        yield 0.1
+    inside.facts["exported"] = written
+
+
+def save_and_open() -> Iterator[float]:
+    """The avatar as it was drawn before its file was saved."""
+    path = str(inside.FOLDER / "saved.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    yield 0.5
+    proxy = next(obj for obj in bpy.data.objects if obj.likeness.payload is not None)
+    head = centre(proxy)
+    yield from inside.drawn()
+    shoot("opened_again", {"start": head - Vector((ASIDE, 0, 0)), "end": head})
