@@ -15,6 +15,7 @@ from .noise import linear, octaves, smoothstep, waves
 from .strands import Strands, polylines
 from .traits import Traits
 
+SKULL_CENTRE = np.array([0.0, 38.0, -25.0])
 HAIRLINE = ((-130, -60, -30, -12, 0, 14, 30, 48, 66), (-52, -46, -22, 12, 4, 22, 47, 66, 82))
 """The lower edge of the hair: z from nape to forehead, and y there."""
 KNOT = np.array([0.0, 55.0, -118.0])  # where tied hair is held together
@@ -96,8 +97,9 @@ class _Skull:
         scalp = np.unique(head.faces[head.face_regions == head.region_names.index("scalp")])
         points = head.vertices[scalp] * 1000
         high, low = points.max(0), points.min(0)
-        self.radii = np.array([(high[0] - low[0]) / 2, high[1] - 38, -low[2] - 25.0])
-        self.centre = np.array([0.0, 38.0, -25.0])
+        self.centre = SKULL_CENTRE
+        _, up, back = SKULL_CENTRE
+        self.radii = np.array([(high[0] - low[0]) / 2, high[1] - up, back - low[2]])
 
     def outward(self, points: np.ndarray) -> np.ndarray:
         normal = (points - self.centre) / self.radii**2

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..api.head import HeadModel
 from ..binding import SurfaceBinding
-from .clothes import clothed, collar, spectacles
+from .clothes import clothed, collar
 from .fur import Fur, grow_fur, shadowed
+from .glasses import spectacles
 from .hair import grow_hair, hair_tone, hairline_share
 from .inside import eye_albedo, mouth_albedo
 from .lighting import Light, draw_light
