@@ -1,8 +1,8 @@
 """How many of an avatar's Gaussians a view needs: its level of detail.
 
 A level is a prefix of the Gaussians. How coarse it may be where the head is small was measured on
-a trained avatar (docs/benchmarks.md): half of them at half the training's resolution differ by 37
-dB from beside it; a quarter by 26, so those wait until the head is tiny. NumPy only.
+a trained avatar (docs/benchmarks.md): half of them at half the training's resolution differ by 42
+dB or more, a quarter by 30 from beside, so those wait until the head is tiny. NumPy only.
 """
 
 from __future__ import annotations
