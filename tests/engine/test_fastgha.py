@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from engine.api.baked import COLORS, MEANS
+from engine.api.errors import ModelError
 from engine.linearisation import decompose
 from engine.mesh import raster_mesh
 from engine.methods.fastgha import model as fastgha
@@ -181,6 +182,27 @@ def test_the_decoder_takes_over_published_inner_layers():
     assert left == ["conv_in.weight", "conv_out.bias", "conv_out.weight"]
     name = "up_blocks.0.resnets.1.conv2.weight"
     assert torch.equal(decoder.state_dict()[name], published[name])
+
+
+def test_the_papers_training_starts_from_published_weights(monkeypatch):
+    small = VaeDecoder(4, 3, (32, 32))
+    monkeypatch.setattr(
+        "engine.methods.feedforward.encoders.decoder_weights", lambda name: small.state_dict()
+    )
+    with torch.device("meta"):
+        network = FastGHA("paper")
+    network.backbone.decoder = VaeDecoder(512, 44, (32, 32))
+    network.begin()
+    name = "mid_block.attentions.0.to_k.weight"
+    assert torch.equal(network.backbone.decoder.state_dict()[name], small.state_dict()[name])
+
+
+def test_the_papers_training_without_them_says_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("LIKENESS_ENCODERS", str(tmp_path))
+    with torch.device("meta"):
+        network = FastGHA("paper")
+    with pytest.raises(ModelError, match="sd-turbo-vae"):
+        network.begin()
 
 
 def test_the_papers_configuration_has_the_papers_sizes():

@@ -38,6 +38,13 @@ class FastGHA(FeedForward):
             self.sizes.feature, EXPRESSION_CODE, self.sizes.hidden, self.sizes.hidden_layers
         )
 
+    def begin(self) -> None:
+        """The paper's decoder starts from SD-Turbo's (A.1). Raises ModelError without its file."""
+        if isinstance(self.backbone, PaperBackbone):
+            from ..feedforward.encoders import decoder_weights
+
+            self.backbone.decoder.take_over(decoder_weights("sd-turbo-vae"))
+
     def forward(self, sources: Views) -> DeformedAvatar:
         """The avatar of the person in the views. Raises TrackingError for a view without the
         head."""

@@ -85,6 +85,13 @@ def frozen_features(name: str, pictures: Tensor) -> list[Tensor]:
     )
 
 
+def decoder_weights(name: str) -> dict[str, Tensor]:
+    """Weights of a VAE's decoder, in the library's names. Raises ModelError as `frozen_features`
+    does."""
+    weights: dict[str, Tensor] = _loaded(name, "cpu").decoder.state_dict()
+    return weights
+
+
 @lru_cache(maxsize=2)
 def _loaded(name: str, device: str) -> Any:
     """The encoder with the user's weights, frozen. Raises ModelError."""

@@ -46,6 +46,10 @@ class FeedForward(nn.Module):
         `sources`; `step` says how much of the training is done, 0 to 1."""
         raise NotImplementedError
 
+    def begin(self) -> None:
+        """What a first training starts from beyond random numbers: published weights, where the
+        paper has them. Raises ModelError when they are not there."""
+
     def run(self, block: nn.Module, *inputs: Any) -> Any:
         """A block's output. With `recompute` its activations are computed again in the backward
         pass instead of being kept (gradient checkpointing: half the memory, a third more time).

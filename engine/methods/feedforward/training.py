@@ -50,7 +50,9 @@ class Report:
 def new_state(method: str, config: str, people: int, seed: int, device: torch.device) -> FitState:
     """A network with its first weights and all else that training changes."""
     torch.manual_seed(seed)
-    model = MODELS[method](config).to(device)
+    model = MODELS[method](config)
+    model.begin()
+    model.to(device)
     model.recompute = model.mixed = device.type == "cuda"
     optimiser = torch.optim.AdamW(
         learned(model).values(), lr=RATES[config], betas=BETAS, weight_decay=DECAY
