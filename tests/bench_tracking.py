@@ -207,8 +207,11 @@ def speeds(path: Path, frames: int, fast: bool) -> tuple[float, float]:
     settings = TrackSettings(max_frames=frames, fast_matte=fast)
     with tempfile.TemporaryDirectory() as scratch:
         start = time.monotonic()
-        clip = track(path, Path(scratch) / "clip", settings,
-                     lambda stage, share: marks.setdefault(stage, time.monotonic()))  # fmt: skip
+
+        def mark(stage: str, share: float) -> None:
+            marks.setdefault(stage, time.monotonic())
+
+        clip = track(path, Path(scratch) / "clip", settings, mark)
         end = time.monotonic()
         return len(clip) / (marks["matting"] - start), len(clip) / (end - marks["matting"])
 

@@ -24,6 +24,10 @@ ABOVE, BELOW, BESIDE = 0.62, 0.62, 0.95
 # The head with hair alone takes this share of that square.
 TIGHTEST = 0.7
 FOREHEAD, CHIN = 10, 152
+FACE_WANTED = (
+    "The face should fill a good part of the picture and look towards the camera; it may turn as "
+    "far as a profile, but a profile alone cannot be tracked."
+)
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def head_square(boxes: np.ndarray, width: int, height: int) -> HeadCrop:
     if seen.mean() < 0.3:
         raise TrackingError(
             f"No face was found in {len(boxes) - seen.sum()} of {len(boxes)} frames.",
-            "The face should fill a good part of the picture and look towards the camera.",
+            FACE_WANTED,
         )
     # Percentiles, so that one false detection does not double the crop.
     left, top = np.percentile(boxes[seen, :2], 1, axis=0)

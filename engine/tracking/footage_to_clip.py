@@ -18,7 +18,7 @@ from ..api.settings import TrackSettings
 from ..clip import Camera, TrackedClip, check_clip_folder, frame_path, new_clip_folder, write_clip
 from ..footage import Footage, footage_digest, open_footage
 from ..imaging import write_png
-from .crop import HeadCrop, find_head
+from .crop import FACE_WANTED, HeadCrop, find_head
 from .detectors import landmark_passes
 from .head_crops import HeadCrops
 from .mattes import matted
@@ -164,7 +164,7 @@ def _takes(
         if not np.isfinite(disagreement).any():
             raise TrackingError(
                 f"No face can be followed in {shot.footage.path.name}.",
-                "The face should fill a good part of the picture and look towards the camera.",
+                FACE_WANTED,
             )
         takes.append(Take(images, landmarks, disagreement, fps))
     return times, takes
