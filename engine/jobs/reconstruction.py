@@ -21,7 +21,7 @@ from ..api.avatar_rules import MAX_NAME
 from ..api.errors import LikenessError
 from ..api.messages import Message
 from ..api.requests import ReconstructRequest, changed
-from ..api.settings import METHODS
+from ..api.settings import METHODS, PosingSettings
 from ..device import check_device
 from ..progress import ProgressEvents, Report, Tick, one_stage, parts, span
 from ..provenance import provenance
@@ -85,7 +85,7 @@ def _reconstruct(
     avatar, tracked = fitted.avatar, replace(clip, params=fitted.params or clip.params)
     clock.lap("fit")
     previews.offer(avatar)
-    return conclude(request, avatar, tracked, info, tests, clock, report)
+    return conclude(request, avatar, tracked, info, tests, clock, report, settings.posing)
 
 
 def conclude(
@@ -96,9 +96,16 @@ def conclude(
     tests: np.ndarray,
     clock: Clock,
     report: Report,
+    posing: PosingSettings | None = None,
 ) -> dict[str, Any]:
-    """Bake, measure on the held-out frames `tests`, draw and write; the job's result."""
-    clip = _retrack(avatar, tracked, tests, one_stage(report, RETRACKING, FITTED, RETRACKED))
+    """Pose the held-out frames `tests` by the avatar, which learns nothing of them; bake, measure,
+    draw and write; the job's result."""
+    from ..methods.photometric import track_by_avatar
+
+    retracking = one_stage(report, RETRACKING, FITTED, RETRACKED)
+    retracking(0.0)
+    params = track_by_avatar(avatar, tracked, tests, posing, retracking)
+    clip = replace(tracked, params=params)
     clock.lap("retrack")
     baked = _bake(avatar, clip, info, tests, one_stage(report, "Baking", RETRACKED, BAKED))
     clock.lap("bake")
@@ -228,16 +235,6 @@ def _fit(
             if done < LAST_PREVIEW:
                 previews.offer(progress.avatar)
     return progress
-
-
-def _retrack(avatar: Avatar, clip: TrackedClip, tests: np.ndarray, tick: Tick) -> TrackedClip:
-    """The clip with its held-out frames posed by the avatar, as the others were while it learned.
-
-    They teach it nothing: the avatar does not change."""
-    from ..methods.photometric import track_by_avatar
-
-    tick(0.0)
-    return replace(clip, params=track_by_avatar(avatar, clip, tests, tick))
 
 
 def _bake(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..api.head import HeadParams
+from ..api.settings import PosingSettings
 from ..avatar import Avatar
 from ..clip import TrackedClip
 from ..losses import composite, l1_gradient
@@ -20,23 +21,25 @@ from ..rasterize import rasterize
 from .frame_corrections import FrameCorrections
 from .training_frames import SURE, FrameSlots, TrainingFrames
 
-SIZE = 256
-"""Side of the pictures compared: half the papers' size finds the same poses, four times faster."""
 BATCH = 4
-STEPS = 24
 FIRST, LAST = 0.35, 0.1
 """Adam's rate in units of the likely error, and the share of it that remains at the end."""
 
 
 def track_by_avatar(
-    avatar: Avatar, clip: TrackedClip, frames: np.ndarray, tick: Tick = silent
+    avatar: Avatar,
+    clip: TrackedClip,
+    frames: np.ndarray,
+    posing: PosingSettings | None = None,
+    tick: Tick = silent,
 ) -> HeadParams:
     """The clip's params with those of `frames` [n], consecutive where it can be, corrected by the
     avatar as it is. Frames in which the head is lost stay as they are."""
     sure = frames[clip.confidence[frames] >= SURE]
     if not len(sure):
         return clip.params
-    slots = TrainingFrames(clip, sure, SIZE, avatar.device, least=1)
+    posing = posing or PosingSettings()
+    slots = TrainingFrames(clip, sure, posing.size, avatar.device, least=1)
     corrections = FrameCorrections(clip.head, len(slots)).to(avatar.device)
     learned = [parameter for parameter in avatar.parameters() if parameter.requires_grad]
     for parameter in learned:
@@ -44,7 +47,7 @@ def track_by_avatar(
     try:
         for start in range(0, len(slots), BATCH):
             batch = torch.arange(start, min(start + BATCH, len(slots)), device=avatar.device)
-            _settle(avatar, slots, corrections, batch)
+            _settle(avatar, slots, corrections, batch, posing.steps)
             tick((start + len(batch)) / len(slots))
     finally:
         for parameter in learned:
@@ -61,7 +64,7 @@ def put_params(params: HeadParams, frames: np.ndarray, others: HeadParams) -> He
 
 
 def _settle(
-    avatar: Avatar, slots: FrameSlots, corrections: FrameCorrections, batch: Tensor
+    avatar: Avatar, slots: FrameSlots, corrections: FrameCorrections, batch: Tensor, steps: int
 ) -> None:
     """Corrects a few neighbouring frames [B], started where the frame before them ended."""
     before = max(int(batch[0]) - 1, 0)
@@ -72,8 +75,8 @@ def _settle(
     black = torch.zeros((len(batch), 3), device=avatar.device)
     target = composite(slots.pictures(batch, half=False), black)
     cameras = slots.cameras(len(batch), half=False)
-    for step in range(STEPS):
-        optimiser.param_groups[0]["lr"] = FIRST * LAST ** (step / STEPS)
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = FIRST * LAST ** (step / steps)
         posed = corrections.posed(slots.params, batch)
         image, _, _ = rasterize(avatar.carried(*posed), cameras, black)
         _, gradient, _ = l1_gradient(image.detach(), target)
