@@ -1,4 +1,4 @@
-"""Takes the manual's pictures from a real Blender window: docs/img/manual/*.jpg.
+"""Takes the manual's pictures from a real Blender window: docs/img/viewport.jpg, docs/img/manual/*.
 
 usage: python tests/window/manual_pictures.py AVATAR.likeness [FOLDER]
 
@@ -23,6 +23,8 @@ sys.path[:0] = [str(ROOT), str(HERE)]
 import blender_window  # noqa: E402
 
 from building import extension  # noqa: E402
+from engine.api.avatar_file import read_avatar  # noqa: E402
+from engine.jobs.previews import write_picture  # noqa: E402
 from engine.tracking.findings import RULES  # noqa: E402
 
 PICTURES = ROOT / "docs" / "img" / "manual"
@@ -33,16 +35,18 @@ MARGIN = 6  # pixels left below the last button
 
 def main(avatar: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as keep:
-        report = Path(keep) / "report.json"
+        report, picture = Path(keep) / "report.json", Path(keep) / "picture.png"
         report.write_text(json.dumps(example_report()))
-        files = [avatar, extension.package(), report]
+        write_picture(picture, read_avatar(avatar))
+        files = [avatar, extension.package(), report, picture]
         scenario = HERE / "scenario_manual.py"
         seen = blender_window.run_scenario(scenario, files, Path(keep), seconds=900)
     folder.mkdir(parents=True, exist_ok=True)
     for name, pixels in seen.pictures.items():
         left, top, right, bottom = seen.facts[name]
         shown = without_empty_rows(pixels[top:bottom, left:right])
-        write(folder / f"{name}.jpg", Image.fromarray(shown))
+        whole = name == "window"
+        write(folder.parent / "viewport.jpg" if whole else folder / f"{name}.jpg", shown)
 
 
 def example_report() -> dict[str, list[dict[str, str]]]:
@@ -63,8 +67,9 @@ def without_empty_rows(pixels: np.ndarray) -> np.ndarray:
     return pixels[: filled[-1] + 1 + MARGIN] if len(filled) else pixels
 
 
-def write(path: Path, picture: Image.Image) -> None:
+def write(path: Path, pixels: np.ndarray) -> None:
     """As a JPEG of the best quality that is small enough. Raises ValueError if none is."""
+    picture = Image.fromarray(pixels)
     for quality in (92, 85, 75, 60):
         picture.save(path, quality=quality, subsampling=0, optimize=True)
         if path.stat().st_size <= MOST_BYTES:
