@@ -26,7 +26,6 @@ from .jobs.work_folder import work_folder
 from .online_options import add_online
 from .regress_command import add_regress
 from .training_command import add_training
-from .training_command import add_training
 
 STOPPED = 130
 
@@ -53,8 +52,6 @@ def _left(options: argparse.Namespace) -> str:
         return "the same command goes on from here, with --restart from the beginning"
     if hasattr(options, "resume"):
         return "the same command goes on from here with --resume"
-    if hasattr(options, "resume"):
-        return "the same command goes on from here with --resume"
     return "nothing was left half-written"
 
 
@@ -72,7 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_fit(commands)
     add_regress(partial(_add, commands), _run, _add_tracking, _tracking)
     add_avatar_commands(partial(_add, commands), _run)
-    add_training(partial(_add, commands), _run)
     add_training(partial(_add, commands), _run)
     _add_heads(commands)
     _add(commands, "serve", _serve, "answer requests on stdin (for Blender)")

@@ -24,7 +24,6 @@ from ..api.requests import (
     parse,
 )
 from ..api.training import TrainRequest
-from ..api.training import TrainRequest
 from .baking import bake
 from .comparison import compare
 from .exporting import export
@@ -34,7 +33,6 @@ from .reconstruction import reconstruct
 from .regression import regress
 from .rendering import render
 from .tracking import track
-from .training import train
 from .training import train
 
 Emit = Callable[[Message], None]
@@ -53,7 +51,6 @@ JOBS: dict[str, tuple[type[Any], Callable[[Any, Emit], dict[str, Any]]]] = {
     "bake": (BakeRequest, bake),
     "compare": (CompareRequest, compare),
     "heads": (HeadsRequest, heads),
-    "train": (TrainRequest, train),
     "train": (TrainRequest, train),
 }
 
