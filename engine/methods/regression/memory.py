@@ -48,7 +48,7 @@ def on_head(views: Views, params: HeadParams, baked: BakedAvatar) -> Views:
 
 
 def together(first: Views, second: Views) -> Views:
-    """The views of one person, one after the other."""
+    """The views of one person, one after the other; their depths are not kept."""
     cameras = Cameras(
         torch.cat([first.cameras.viewmats, second.cameras.viewmats]),
         torch.cat([first.cameras.Ks, second.cameras.Ks]),
@@ -61,6 +61,7 @@ def together(first: Views, second: Views) -> Views:
         cameras=cameras,
         codes=torch.cat([first.codes, second.codes]),
         vertices=torch.cat([first.vertices, second.vertices]),
+        depths=None,
     )
 
 
