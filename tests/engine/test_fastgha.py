@@ -210,7 +210,10 @@ def test_the_papers_configuration_has_the_papers_sizes():
         network = FastGHA("paper")
         dino = [torch.empty(4, 1024, 32, 32)] * 4
         maps = network.backbone(
-            dino, torch.empty(4, 4, 64, 64), torch.empty(4, 6, 64, 64), network.run
+            dino,
+            torch.empty(4, 4, 64, 64),
+            torch.empty(4, 6, 64, 64),
+            lambda block, *inputs: block(*inputs),
         )
     # Table 4: 266 channels in, 8 layers of width 512, 44 numbers for each of 512 x 512 pixels.
     transformer = network.backbone.transformer
