@@ -10,10 +10,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import bpy
+from mathutils import Quaternion, Vector
 
 from ..engine.api.avatar_file import read_avatar
 from . import animation, avatar_layer, avatar_object, character, compositing, importing, payload
 from .footage_camera import SceneSettings
+
+
+class _View(NamedTuple):
+    """How a 3D viewport looks at the scene; a camera's view takes the place of its own."""
+
+    perspective: str
+    rotation: Quaternion
+    location: Vector
+    distance: float
 
 
 class _Before(NamedTuple):
@@ -23,7 +33,7 @@ class _Before(NamedTuple):
     camera: str
     settings: SceneSettings
     has_layer: bool
-    through_camera: bool
+    views: list[_View]
 
 
 class Arrival:
@@ -120,7 +130,15 @@ def _as_it_is() -> _Before:
         camera=scene.camera.name if scene.camera else "",
         settings=SceneSettings.of(scene),
         has_layer=compositing.is_set_up(scene),
-        through_camera=any(view.view_perspective == "CAMERA" for view in _views()),
+        views=[
+            _View(
+                view.view_perspective,
+                view.view_rotation.copy(),
+                view.view_location.copy(),
+                view.view_distance,
+            )
+            for view in _views()
+        ],
     )
 
 
@@ -132,10 +150,10 @@ def _restore(before: _Before) -> None:
     scene.camera = bpy.data.objects.get(before.camera)
     if not before.has_layer:
         avatar_layer.remove(scene)
-    if not before.through_camera:
-        for view in _views():
-            if view.view_perspective == "CAMERA":
-                view.view_perspective = "PERSP"
+    for view, was in zip(_views(), before.views, strict=False):
+        if view.view_perspective == "CAMERA" and was.perspective != "CAMERA":
+            view.view_perspective, view.view_rotation = was.perspective, was.rotation
+            view.view_location, view.view_distance = was.location, was.distance
 
 
 def _views() -> list[bpy.types.RegionView3D]:

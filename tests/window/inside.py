@@ -92,9 +92,13 @@ def install_extension() -> None:
     )
 
 
-def finish() -> None:
+def finish(by_quitting: bool = False) -> None:
+    """End the session: at once, or as a user who closes Blender does."""
     (FOLDER / "facts.json").write_text(json.dumps(facts))
     sys.stdout.flush()
+    if by_quitting:
+        bpy.ops.wm.quit_blender()  # when this timer has returned
+        return
     os._exit(0)  # nothing of the session is kept, and no dialog can ask about it
 
 
