@@ -107,7 +107,8 @@ def _made(
         if notice:
             tell(notice)
     effort = Effort(seconds=request.refine)
-    return finished(baked, scene.views, scene.params, effort, last, previews.offer)
+    fresh = len(scene.frames)
+    return finished(baked, scene.views, scene.params, effort, last, previews.offer, fresh)
 
 
 def _concluded(

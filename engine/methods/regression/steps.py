@@ -17,6 +17,7 @@ from ...rasterize import rasterize
 from ...restored_avatar import RestoredAvatar
 from ..feedforward.views import Views
 from .completion import recoloured, surface_of
+from .memory import on_head
 from .refine import Effort, Refined, refined
 from .sheet import with_sheet
 from .sights import sights
@@ -38,14 +39,15 @@ def finished(
     effort: Effort,
     report: Report,
     show: Callable[[Avatar], object],
+    fresh: int | None = None,
 ) -> Refined:
     """The avatar in the views' colours, completed, refined, and completed once more with what the
-    refinement has found. `params` [V] are the views' own; `show` is given the avatar so far."""
+    refinement has found. `params` [V] are the views' own; `show` is given the avatar so far. The
+    first `fresh` views are new (None: all), the others what the avatar remembers of itself."""
     report("Taking colours", GROWN)
     surface = surface_of(baked)
-    found = sights(RestoredAvatar(baked), views)
-    trust = found.trust.numpy()
-    coloured = recoloured(baked, surface, found.colours.numpy(), trust)
+    colours, trust = _colours(baked, views, len(views) if fresh is None else fresh)
+    coloured = recoloured(baked, surface, colours, trust)
     show(RestoredAvatar(coloured))
     if effort.seconds <= 0:
         return Refined(coloured, params, 0, seen_psnr(coloured, views))
@@ -53,7 +55,20 @@ def finished(
     result = refined(coloured, views, params, surface, trust, effort, refining)
     report("Completing what no picture shows", REFINED)
     last = recoloured(result.baked, surface, result.baked.base[:, COLORS], trust)
-    return replace(result, baked=last, psnr=seen_psnr(last, views))
+    return replace(result, baked=last, psnr=seen_psnr(last, on_head(views, result.params, last)))
+
+
+def _colours(baked: BakedAvatar, views: Views, fresh: int) -> tuple[np.ndarray, np.ndarray]:
+    """Colours [N, 3] and trust [N]: what the fresh views show, mixed with the avatar's own as far
+    as its remembered views show those."""
+    avatar = RestoredAvatar(baked)
+    found = sights(avatar, views[slice(0, fresh)])
+    colours, trust = found.colours.numpy(), found.trust.numpy()
+    if fresh == len(views):
+        return colours, trust
+    known = sights(avatar, views[slice(fresh, None)]).trust.numpy()
+    share = (trust**2 / np.maximum(trust**2 + known**2, 1e-9))[:, None]
+    return share * colours + (1 - share) * baked.base[:, COLORS], 1 - (1 - trust) * (1 - known)
 
 
 @torch.no_grad()
