@@ -81,6 +81,7 @@ class Arrival:
         if self._before is None:
             return
         with _in_window():
+            _look_as_before(self._before)
             proxy = _find(self._uid)
             if proxy is not None:
                 _leave_mode_of(proxy)
@@ -150,6 +151,10 @@ def _restore(before: _Before) -> None:
     scene.camera = bpy.data.objects.get(before.camera)
     if not before.has_layer:
         avatar_layer.remove(scene)
+
+
+def _look_as_before(before: _Before) -> None:
+    """Viewports that look through a camera since; deleting it makes its view their own."""
     for view, was in zip(_views(), before.views, strict=False):
         if view.view_perspective == "CAMERA" and was.perspective != "CAMERA":
             view.view_perspective, view.view_rotation = was.perspective, was.rotation
