@@ -38,10 +38,17 @@ QUICK: dict[str, tuple[str, ...]] = {
     "online": ("--steps", "40"),
     "methods": ("--seconds", "20"),
     "fit": ("--quick",),
+    "regressed": ("omgavatar", "--people", "1"),
+    "renders": ("--engines", "CYCLES:1"),
 }
 """Arguments that make a program short."""
 FOOTAGE_ONLY = ("matting",)
 """Programs that have nothing to measure on the sample."""
+
+
+WINDOW_ONLY = ("renders",)
+"""Programs that need the Blender window that .ci/run installs."""
+WINDOW = Path(os.environ.get("LIKENESS_CACHE", "/var/tmp/likeness")) / "blender-sid"
 
 
 class Clip(NamedTuple):
@@ -108,6 +115,8 @@ def _sections(clips: list[Clip], pictures: Path, quick: bool) -> Iterator[Sectio
         module, arguments = f"tests.{path.stem}", list(QUICK.get(program, ()) if quick else ())
         if program in FOOTAGE_ONLY and not has_footage:
             say(f"{program} is left out: there is no footage in {FOOTAGE}")
+        elif program in WINDOW_ONLY and not (WINDOW / ".likeness-window").exists():
+            say(f"{program} is left out: there is no Blender window in {WINDOW}")
         elif program == "fit":
             arguments += ["--clips", *folders]
             for part in ("ablations", "curves", "sheets"):

@@ -1,6 +1,6 @@
 """How good the shipped networks are: PSNR and SSIM on made-up people and clips never trained on.
 
-    python -m tests.bench_regressed METHOD [--weights FILE] [--people 20] [--clips DIR…]
+    python -m tests.bench_regressed [METHOD …] [--weights FILE] [--people 20] [--clips DIR…]
 
 For each number of sources the mean over all views asked for, full frame on black, before any
 refinement; `untrained` is the same network with its first weights.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from engine.api.errors import ModelError
 from engine.clip import TrackedClip
 from engine.jobs.training import FIRST_CHECKED, SHOTS
 from engine.losses import ssim
@@ -38,7 +39,7 @@ def figures(model: FeedForward, checks: Lessons, sources: int) -> tuple[float, f
         avatar = model(given)
         seconds += time.process_time() - started
         image, _, _ = render(avatar, asked)
-        alike.append(float(ssim(image.clamp(0, 1), asked.pictures[..., :3]).mean()))
+        alike.append(float(ssim(image.clamp(0, 1), asked.pictures[..., :3]).mean().detach()))
         psnr += psnr_of(model, given, asked)
     return sum(psnr) / len(psnr), sum(alike) / len(alike), seconds / len(checks)
 
@@ -49,10 +50,23 @@ def of_person(cast: Cast, seed: int) -> Callable:
 
 
 @torch.no_grad()
+def networks(method: str, weights: Path | None) -> dict[str, FeedForward]:
+    """The network with its first weights and, where there are any, with those that it learned."""
+    torch.manual_seed(0)
+    found = {"untrained": MODELS[method]("compact").eval()}
+    try:
+        found["trained"] = trained(method, path=weights)
+    except ModelError as error:
+        if weights:
+            raise
+        print(f"{error}\n")
+    return found
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("method", choices=MODELS)
-    parser.add_argument("--weights", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("methods", nargs="*", metavar="METHOD", help=", ".join(MODELS))
+    parser.add_argument("--weights", type=Path, help="of one method, in place of the shipped ones")
     parser.add_argument("--people", type=int, default=20)
     parser.add_argument("--cast", type=Path, default=Path("out/cast"))
     parser.add_argument("--clips", nargs="*", type=Path, default=[])
@@ -64,19 +78,16 @@ def main() -> None:
     for clip in options.clips:
         loaded = TrackedClip.load(clip)
         groups[clip.name] = Lessons([of_clip(loaded, options.size, check=True)])
-    torch.manual_seed(0)
-    networks = {
-        "untrained": MODELS[options.method]("compact").eval(),
-        "trained": trained(options.method, path=options.weights),
-    }
-    print("network\ton\tsources\tPSNR\tSSIM\tCPU s")
-    for group, checks in groups.items():
-        for count in SOURCES:
-            for name, model in networks.items():
-                psnr, alike, seconds = figures(model, checks, count)
-                print(
-                    f"{name}\t{group}\t{count}\t{psnr:.2f}\t{alike:.3f}\t{seconds:.2f}", flush=True
-                )
+    print(
+        "| method | network | on | sources | PSNR dB | SSIM | CPU s |\n|---|---|---|--:|--:|--:|--:|"
+    )
+    for method in options.methods or MODELS:
+        for name, model in networks(method, options.weights).items():
+            for group, checks in groups.items():
+                for count in SOURCES:
+                    psnr, alike, seconds = figures(model, checks, count)
+                    row = f"{count} | {psnr:.2f} | {alike:.3f} | {seconds:.2f}"
+                    print(f"| {method} | {name} | {group} | {row} |", flush=True)
 
 
 if __name__ == "__main__":

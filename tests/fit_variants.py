@@ -108,7 +108,7 @@ DROPPED = 0.3
 CODE_NAMES = builtin_head().code_names
 RULES = ("FAR_WEIGHT", "PULL_WEIGHT", "SHAPE_WEIGHT", "SOLID_WEIGHT", "GUESS_WEIGHT")
 AS_BUILT = Variant("as built (K 20, UV 112, detail 3)")
-NO_START = Variant("no colour initialisation", {}, {"methods.rgbavatar.start_colours": grey_start})
+NO_START = Variant("no colour initialisation", {}, {"methods.fit.start_colours": grey_start})
 VARIANTS = (
     AS_BUILT,
     NO_START,
