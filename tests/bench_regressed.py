@@ -78,9 +78,8 @@ def main() -> None:
     for clip in options.clips:
         loaded = TrackedClip.load(clip)
         groups[clip.name] = Lessons([of_clip(loaded, options.size, check=True)])
-    print(
-        "| method | network | on | sources | PSNR dB | SSIM | CPU s |\n|---|---|---|--:|--:|--:|--:|"
-    )
+    print("| method | network | on | sources | PSNR dB | SSIM | CPU s |")
+    print("|---|---|---|--:|--:|--:|--:|")
     for method in options.methods or MODELS:
         for name, model in networks(method, options.weights).items():
             for group, checks in groups.items():
