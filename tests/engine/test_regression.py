@@ -201,11 +201,13 @@ def test_another_picture_improves_the_same_avatar(eve: Shots, portrait: BakedAva
     new, new_params = eve.views[[3]], eve.params[[3]]
     both = together(on_head(new, new_params, portrait), old)
     params = params_together(new_params, old_params)
-    after = finished(portrait, both, params, QUICK, unheard, lambda _: None, fresh=1).baked
+    twice = replace(QUICK, pictures=2 * QUICK.pictures)  # as many looks at each as it had
+    after = finished(portrait, both, params, twice, unheard, lambda _: None, fresh=1).baked
     assert after.count == portrait.count
     assert seen_psnr(after, eve.views[[3]]) > seen_psnr(portrait, eve.views[[3]]) + 1.5
     assert seen_psnr(after, eve.views[[1]]) > seen_psnr(portrait, eve.views[[1]])
-    assert seen_psnr(after, eve.views[[0]]) > seen_psnr(portrait, eve.views[[0]]) - 3
+    # Measured: 27.4 to 26.4 dB in front, 19.9 to 26.3 from the new side.
+    assert seen_psnr(after, eve.views[[0]]) > seen_psnr(portrait, eve.views[[0]]) - 1.5
 
 
 def test_a_new_picture_joins_the_performance_as_large_as_it_was(portrait: BakedAvatar) -> None:
