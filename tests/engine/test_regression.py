@@ -29,7 +29,7 @@ from engine.methods.regression.memory import (
     together,
     with_performance,
 )
-from engine.methods.regression.refine import Effort
+from engine.methods.regression.refine import REACH, Effort
 from engine.methods.regression.sheet import in_sheet, with_sheet
 from engine.methods.regression.silhouette import grown
 from engine.methods.regression.start import plain_start
@@ -123,6 +123,12 @@ def test_refining_brings_the_avatar_nearer_to_the_picture(
     raw = finished(shape, front, eve.params[[0]], Effort(0), unheard, lambda _: None)
     assert raw.images == 0
     assert seen_psnr(portrait, front) > raw.psnr + 1
+
+
+def test_no_gaussian_is_drawn_away_from_the_head(shape: BakedAvatar, portrait: BakedAvatar) -> None:
+    """At the outline a picture shows something else, and beads would hang beside the face."""
+    moved = np.linalg.norm((portrait.base - shape.base)[:, MEANS], axis=-1)
+    assert 0.001 < moved.max() < REACH + 1e-5
 
 
 def test_what_is_not_seen_stays_near_its_completion(eve: Shots, portrait: BakedAvatar) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...api.baked import COLORS, SCALES, BakedAvatar
+from ...api.baked import COLORS, MEANS, SCALES, BakedAvatar
 from ...api.head import HeadParams
 from ...avatar import param_tensors
 from ...losses import l1_gradient, limit_colors, limit_shapes
@@ -46,6 +46,9 @@ LEAST_IMAGES = 4
 SLOWEST = 0.05
 """How fast, relative to what is seen well, a Gaussian moves that is not: Adam knows no small
 gradients, and what shows only at the outline would run away."""
+REACH = 0.003
+"""Metres that a mean may move: at the outline it is drawn away from the head, where a picture shows
+something else, and hangs beside it in any other view."""
 SMALLEST = 0.6
 """Of the first size: what shrinks further leaves cracks that another view shows."""
 
@@ -154,6 +157,9 @@ class _Hold:
         """After a step from `before`: slow what is hardly seen, keep shapes and colours legal."""
         for now, past in zip(self.slowed(avatar), before, strict=True):
             now.copy_(past + self.speed * (now - past))
+        moved = avatar.means - self.start[:, MEANS]
+        far = moved.norm(dim=-1, keepdim=True).clamp_min(REACH)
+        avatar.means.copy_(self.start[:, MEANS] + moved * (REACH / far))
         avatar.scales.clamp_(min=self.smallest)
         limit_shapes(avatar.scales, self.longest, NEEDLE)
         limit_colors(avatar.colors)
