@@ -80,12 +80,14 @@ def until_avatar() -> Iterator[float]:
 
 
 def watch_previews() -> Iterator[float]:
-    """Until the avatar has been refreshed; a picture then."""
+    """Until the avatar has been refreshed and its PSNR is known; a picture then."""
     first = seen = avatars()[0].likeness.payload.name_full
     began, refreshed = time.monotonic(), 0
     _gaps.clear()
     polls = time_polls()
-    while refreshed < 1 and job().running and time.monotonic() - began < PATIENCE:
+    while job().running and time.monotonic() - began < PATIENCE:
+        if refreshed and job().stage.endswith(" dB"):
+            break
         yield 0.2
         now = avatars()[0].likeness.payload.name_full
         refreshed, seen = refreshed + (now != seen), now

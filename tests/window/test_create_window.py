@@ -37,7 +37,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> list[blender_window.Se
 
 def test_the_avatar_appears_and_is_refreshed_while_it_learns(sessions):
     facts = sessions[0].facts
-    assert facts["refreshed"] == 1
+    assert facts["refreshed"] >= 1
     assert facts["stage"].startswith("Fitting: ")
     assert facts["stage"].endswith(" dB")
     assert 0.3 < facts["progress"] < 1
@@ -52,9 +52,10 @@ def test_the_window_does_not_wait_for_the_engine(sessions):
 
 def test_the_head_is_in_the_viewport_until_esc_takes_it_away(sessions):
     pictures = sessions[0].pictures
-    head = np.s_[150:350, 450:620]  # where the footage camera has it; not the 3D cursor
-    assert np.ptp(pictures["creating"][head].astype(int)) > 120
-    assert np.ptp(pictures["cancelled"][head].astype(int)) < 100
+    head = np.s_[150:350, 450:620]  # where the footage camera has it; later the axes' lines cross
+    bright = {name: (picture[head].max(-1) > 120).mean() for name, picture in pictures.items()}
+    assert bright["creating"] > 0.5
+    assert bright["cancelled"] < 0.05
 
 
 def test_esc_leaves_nothing_half(sessions):
