@@ -159,7 +159,7 @@ METHODS: dict[str, Method] = {
         description="Reduced Gaussian blendshapes learned from a video",
         module="rgbavatar",
         presets={
-            "draft": RGBAvatarSettings(uv_size=112, images=2_400, base_only_images=240, size=256),
+            "draft": RGBAvatarSettings(uv_size=112, images=2_200, base_only_images=220, size=256),
             "standard": RGBAvatarSettings(),
             "best": replace(
                 RGBAvatarSettings(),
