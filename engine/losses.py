@@ -8,8 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-SSIM_RADIUS, SSIM_SIGMA = 5, 1.5
-SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
+from .rasterize.similarity_window import C1, C2, RADIUS, SIGMA
 
 
 def composite(premultiplied: Tensor, background: Tensor) -> Tensor:
@@ -58,8 +57,8 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
     variance_x = _blur(x * x) - mean_x**2
     variance_y = _blur(y * y) - mean_y**2
     covariance = _blur(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
-    structure = (2 * covariance + SSIM_C2) / (variance_x + variance_y + SSIM_C2)
+    luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
+    structure = (2 * covariance + C2) / (variance_x + variance_y + C2)
     return (luminance * structure).flatten(1).mean(1)
 
 
@@ -88,9 +87,9 @@ def _blur_matrix(size: int, like: Tensor) -> Tensor:
     """[size, size], symmetric: row i weighs the neighbours of i, none beyond the border."""
     position = torch.arange(size, dtype=like.dtype, device=like.device)
     apart = (position[:, None] - position).abs()
-    weight = torch.exp(-(apart**2) / (2 * SSIM_SIGMA**2)) * (apart <= SSIM_RADIUS)
-    whole = torch.arange(-SSIM_RADIUS, SSIM_RADIUS + 1, dtype=like.dtype, device=like.device)
-    return weight / torch.exp(-(whole**2) / (2 * SSIM_SIGMA**2)).sum()
+    weight = torch.exp(-(apart**2) / (2 * SIGMA**2)) * (apart <= RADIUS)
+    whole = torch.arange(-RADIUS, RADIUS + 1, dtype=like.dtype, device=like.device)
+    return weight / torch.exp(-(whole**2) / (2 * SIGMA**2)).sum()
 
 
 @torch.no_grad()

@@ -15,18 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..losses import SSIM_C1, SSIM_C2, SSIM_RADIUS, SSIM_SIGMA
+from . import similarity_window
 from .jit import VECTOR_MATH, device, kernel, next_index
+from .similarity_window import RADIUS, SIGMA
 from .threads import run
 
-C1, C2 = np.float32(SSIM_C1), np.float32(SSIM_C2)
+C1, C2 = np.float32(similarity_window.C1), np.float32(similarity_window.C2)
 _COLOURS = 3
-_PAD = SSIM_RADIUS * _COLOURS
+_PAD = RADIUS * _COLOURS
 _BAND = 16
 """Rows that a thread takes at a time."""
-_WEIGHTS = np.exp(-(np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1) ** 2) / (2 * SSIM_SIGMA**2))
+_WEIGHTS = np.exp(-(np.arange(-RADIUS, RADIUS + 1) ** 2) / (2 * SIGMA**2))
 _TAPS = (_WEIGHTS / _WEIGHTS.sum()).astype(np.float32)
-_W0, _W1, _W2, _W3, _W4, _W5 = _TAPS[SSIM_RADIUS:]
+_W0, _W1, _W2, _W3, _W4, _W5 = _TAPS[RADIUS:]
 _TWO, _ZERO = np.float32(2), np.float32(0)
 
 
@@ -90,8 +91,8 @@ def similarity(counter, x, y, slopes, sums):
         b, top = unit // bands, unit % bands * _BAND
         for row in range(top, min(top + _BAND, height)):
             moments[:, _PAD : _PAD + width] = _ZERO
-            for other in range(max(row - SSIM_RADIUS, 0), min(row + SSIM_RADIUS + 1, height)):
-                weight = _TAPS[other - row + SSIM_RADIUS]
+            for other in range(max(row - RADIUS, 0), min(row + RADIUS + 1, height)):
+                weight = _TAPS[other - row + RADIUS]
                 _add_moments(x[b, other], y[b, other], weight, moments)
             by_p, by_q, by_r = slopes[b, 0, row], slopes[b, 1, row], slopes[b, 2, row]
             sums[b * height + row] = _similar(moments, by_p, by_q, by_r)
@@ -128,8 +129,8 @@ def similarity_backward(counter, x, y, slopes, scale, gradient):
         b, top = unit // bands, unit % bands * _BAND
         for row in range(top, min(top + _BAND, height)):
             blurred[:, _PAD : _PAD + width] = _ZERO
-            for other in range(max(row - SSIM_RADIUS, 0), min(row + SSIM_RADIUS + 1, height)):
-                weight = _TAPS[other - row + SSIM_RADIUS]
+            for other in range(max(row - RADIUS, 0), min(row + RADIUS + 1, height)):
+                weight = _TAPS[other - row + RADIUS]
                 for k in range(3):
                     _add_slopes(slopes[b, k, other], weight, blurred[k])
             _combine(x[b, row], y[b, row], blurred, scale, gradient[b, row])
