@@ -70,6 +70,7 @@ def make_avatar() -> object:
         (rng.normal(0, 0.3, (n, m)).astype(np.float32), rng.normal(0, 0.3, n).astype(np.float32))
         for m, n in ((codes, 32), (32, BLENDSHAPES))
     ]
+    levels = tuple(GAUSSIANS // part for part in (1, 2, 4, 8))
     params = dataclasses.replace(
         plain.performance.params,
         expression=rng.uniform(0, 1, (len(plain.performance.times), expressions)).astype("f4"),
@@ -83,7 +84,8 @@ def make_avatar() -> object:
             tangent=np.tile(np.float32([1, 0]), (GAUSSIANS, 1)),
         ),
         weight_map=type(plain.weight_map)(tuple(layers)),
-        levels=tuple(GAUSSIANS // part for part in (1, 2, 4, 8)),
+        levels=levels,
+        level_offsets=tuple(np.zeros((count, 14), np.float32) for count in levels[1:]),
         performance=dataclasses.replace(plain.performance, params=params),
     )
 

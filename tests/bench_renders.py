@@ -1,11 +1,11 @@
 """One lit scene, three ways: Ctrl-F12 in a window, `blender -b`, the bpy wheel; and the engine.
 
-    python -m tests.bench_renders [--engines CYCLES:48 EEVEE:4] [--keep FOLDER]
+    python -m tests.bench_renders [--engines CYCLES:48 EEVEE:48] [--keep FOLDER]
 
 Two avatars whose expression and head are another in each frame, a bar before them, a wall and a
 ball behind, a lamp that casts their shadows. Prints how far the pictures of the three ways are
 apart, and how far each avatar's inside is from the engine's own render of that frame. Needs the
-window of tests/window; the software driver makes EEVEE slow, so it has fewer frames.
+window of tests/window; the software driver makes EEVEE slow, so its pictures are smaller.
 """
 
 from __future__ import annotations
@@ -24,9 +24,19 @@ from typing import NamedTuple
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-SIZE, FOCAL, BESIDE = 256, 300.0, 0.25  # pixels, pixels, metres between the two heads
-ENGINES = {"CYCLES": "CYCLES", "EEVEE": "BLENDER_EEVEE"}
+FOCAL, BESIDE = 1.17, 0.25  # focal length in picture widths, metres between the two heads
 WAYS = ("window", "background", "wheel")
+
+
+class Setting(NamedTuple):
+    """How a renderer of Blender is asked for a picture."""
+
+    engine: str
+    size: int  # pixels
+    samples: int
+
+
+SETTINGS = {"CYCLES": Setting("CYCLES", 256, 4), "EEVEE": Setting("BLENDER_EEVEE", 128, 1)}
 
 
 class Actor(NamedTuple):
@@ -39,7 +49,7 @@ class Actor(NamedTuple):
 ACTORS = (Actor(seed=1, beside=0.0), Actor(seed=2, beside=BESIDE))
 
 
-def filmed(actor: Actor, frames: int) -> object:
+def filmed(actor: Actor, frames: int, size: int) -> object:
     """A ball of coloured Gaussians that moves at random; the camera sees two side by side."""
     import dataclasses
 
@@ -48,9 +58,10 @@ def filmed(actor: Actor, frames: int) -> object:
     avatar = synthetic.make_avatar(seed=actor.seed, gaussians=4000, frames=frames)
     rng = np.random.default_rng(actor.seed)
     avatar.base[:, 11:] = rng.uniform(0.1, 0.9, (30, 3))[avatar.binding.face % 30]
-    left = SIZE / 2 - FOCAL * BESIDE / 2 / 0.7
-    K = np.array([[FOCAL, 0, left], [0, FOCAL, SIZE / 2], [0, 0, 1.0]])
-    shot = dataclasses.replace(avatar.performance, K=K, width=SIZE, height=SIZE)
+    focal = FOCAL * size
+    left = size / 2 - focal * BESIDE / 2 / 0.7
+    K = np.array([[focal, 0, left], [0, focal, size / 2], [0, 0, 1.0]])
+    shot = dataclasses.replace(avatar.performance, K=K, width=size, height=size)
     return dataclasses.replace(avatar, name=f"Ball {actor.seed}", performance=shot)
 
 
@@ -61,7 +72,7 @@ def in_likeness() -> None:
     sys.modules["likeness"] = package
 
 
-def write_scene(path: Path, engine: str, frames: int) -> None:
+def write_scene(path: Path, setting: Setting, frames: int) -> None:
     """Save the scene. Inside Blender's interpreter."""
     import bpy
     from likeness.blender_addon import animation, avatar_layer, avatar_object, importing
@@ -69,9 +80,9 @@ def write_scene(path: Path, engine: str, frames: int) -> None:
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
-    first = animation.reference_place(filmed(ACTORS[0], frames).performance)
+    first = animation.reference_place(filmed(ACTORS[0], frames, setting.size).performance)
     for actor in ACTORS:
-        avatar = filmed(actor, frames)
+        avatar = filmed(actor, frames, setting.size)
         proxy = importing.add(bpy.context, avatar, performance=True, match_scene=actor.beside == 0)
         # An avatar stands where it stood on average; here, where the first one's camera saw it.
         place = animation.reference_place(avatar.performance) - first + [actor.beside, 0, 0]
@@ -84,9 +95,9 @@ def write_scene(path: Path, engine: str, frames: int) -> None:
     lamp.location, lamp.rotation_euler = (middle - 0.5, -1.2, 0.9), (0.95, 0, -0.4)
     lamp.data.energy, lamp.data.size = 40, 0.3
     scene.collection.objects.link(lamp)
-    scene.render.engine = ENGINES[engine]
-    scene.cycles.samples, scene.cycles.use_denoising = 4, False
-    scene.eevee.taa_render_samples = 4
+    scene.render.engine = setting.engine
+    scene.cycles.samples, scene.cycles.use_denoising = setting.samples, False
+    scene.eevee.taa_render_samples = setting.samples
     scene.render.dither_intensity = 0
     scene.frame_end = scene.frame_start + frames - 1
     scene.view_settings.view_transform = "Standard"
@@ -118,7 +129,7 @@ def in_wheel(folder: Path, counts: dict[str, int]) -> None:
     seconds = {}
     for engine, frames in counts.items():
         path = folder / f"{engine}.blend"
-        write_scene(path, engine, frames)
+        write_scene(path, SETTINGS[engine], frames)
         bpy.context.scene.render.filepath = f"{folder}/{engine}_wheel_"
         start = time.monotonic()
         bpy.ops.render.render(animation=True)
@@ -144,14 +155,14 @@ def in_window(folder: Path, counts: dict[str, int]) -> dict[str, float]:
 
 
 def picture(folder: Path, engine: str, way: str, frame: int) -> np.ndarray:
-    """[SIZE, SIZE, 3] 0..1."""
+    """[size, size, 3] 0..1."""
     from PIL import Image
 
     path = folder / f"{engine}_{way}_{frame:04d}.png"
     return np.asarray(Image.open(path).convert("RGB")) / 255.0
 
 
-def promised(frames: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+def promised(frames: int, size: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
     """The engine's render, rgb and alpha, of each actor in each frame."""
     in_likeness()
     from engine.clip import Camera
@@ -159,11 +170,11 @@ def promised(frames: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
 
     pictures = []
     for actor in ACTORS:
-        avatar = filmed(actor, frames)
+        avatar = filmed(actor, frames, size)
         shot = avatar.performance
         moved = np.eye(4)
         moved[0, 3] = actor.beside
-        camera = Camera(shot.viewmat @ moved, shot.K, SIZE, SIZE)
+        camera = Camera(shot.viewmat @ moved, shot.K, size, size)
         pictures.append(list(render_performance(avatar, shot.params, camera)))
     return pictures
 
@@ -171,14 +182,15 @@ def promised(frames: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
 def compare(folder: Path, engine: str, frames: int) -> None:
     """Print the two rows of an engine's table."""
     apart, wrong, expression = [], [], []
-    wanted = promised(frames)
+    size = SETTINGS[engine].size
+    wanted = promised(frames, size)
     for index in range(frames):
         shown = {way: picture(folder, engine, way, index + 1) for way in WAYS}
         apart.append([np.abs(shown[way] - shown["wheel"]).mean() for way in WAYS[:2]])
         for one, neighbour in (wanted, wanted[::-1]):
             rgb, alpha = one[index]
             inside = (alpha > 0.995) & (neighbour[index][1] == 0)
-            inside &= np.arange(SIZE)[:, None] < 0.6 * SIZE  # above the bar
+            inside &= np.arange(size)[:, None] < 0.6 * size  # above the bar
             wrong.append([np.abs(shown[way] - rgb)[inside].mean() for way in WAYS])
             other = one[(index + 1) % frames][0]
             expression.append(np.abs(shown["wheel"] - other)[inside].mean())
@@ -191,7 +203,7 @@ def compare(folder: Path, engine: str, frames: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--engines", nargs="+", default=["CYCLES:48", "EEVEE:4"], metavar="NAME:FRAMES"
+        "--engines", nargs="+", default=["CYCLES:48", "EEVEE:48"], metavar="NAME:FRAMES"
     )
     parser.add_argument("--keep", type=Path, help="folder for scenes and pictures")
     parser.add_argument("--wheel", action="store_true", help=argparse.SUPPRESS)
