@@ -14,6 +14,7 @@ from mathutils import Quaternion, Vector
 
 from ..engine.api.avatar_file import read_avatar
 from . import animation, avatar_layer, avatar_object, character, compositing, importing, payload
+from .carrier import Carrier
 from .footage_camera import SceneSettings
 
 
@@ -24,6 +25,18 @@ class _View(NamedTuple):
     rotation: Quaternion
     location: Vector
     distance: float
+
+
+class _Read(NamedTuple):
+    """A file's avatar, prepared as far as that needs no Blender."""
+
+    arranged: payload.Arranged
+    carrier: Carrier
+
+    @classmethod
+    def of(cls, path: str) -> _Read:
+        arranged = payload.arrange(read_avatar(path))
+        return cls(arranged, Carrier(arranged.avatar))
 
 
 class _Before(NamedTuple):
@@ -42,7 +55,7 @@ class Arrival:
 
     def __init__(self) -> None:
         self._reader = ThreadPoolExecutor(1, "likeness-reader")
-        self._reading: Future[payload.Arranged] | None = None
+        self._reading: Future[_Read] | None = None
         self._final = False  # what is being read is the avatar itself
         self._uid = 0
         self._before: _Before | None = None
@@ -55,7 +68,7 @@ class Arrival:
     def offer(self, path: str, final: bool) -> None:
         """Read a file in the background; a newer one takes the place of one that is not shown."""
         self._final = final
-        self._reading = self._reader.submit(lambda: payload.arrange(read_avatar(path)))
+        self._reading = self._reader.submit(_Read.of, path)
 
     def poll(self) -> bool:
         """Show what has been read. True when that was the avatar itself.
@@ -67,9 +80,9 @@ class Arrival:
             return False
         if bpy.context.mode not in {"OBJECT", "POSE"}:
             return False
-        arranged, self._reading = self._reading.result(), None
+        read, self._reading = self._reading.result(), None
         with _in_window():
-            self._show(arranged)
+            self._show(read)
             if self._final:
                 bpy.ops.ed.undo_push(message="Create Avatar")
         for area in _viewports():
@@ -94,11 +107,13 @@ class Arrival:
         """Read nothing more."""
         self._reader.shutdown(wait=False, cancel_futures=True)
 
-    def _show(self, arranged: payload.Arranged) -> None:
-        avatar, stored = arranged.avatar, payload.store(arranged)
+    def _show(self, read: _Read) -> None:
+        avatar, stored = read.arranged.avatar, payload.store(read.arranged)
+        avatar_object.keep_carrier(stored, read.carrier)
         proxy = _find(self._uid)
         if proxy is not None and character.can_replace(proxy, avatar):
             character.replace(proxy, avatar, stored)
+            avatar_object.forget_deleted()  # the state before, of tens of megabytes
             if self._final:  # previews move as tracked; the avatar as the fit corrected it
                 animation.refresh_performance(bpy.context.scene, proxy)
             return

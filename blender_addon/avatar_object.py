@@ -127,6 +127,11 @@ def forget_deleted() -> None:
             del kept[slot]
 
 
+def keep_carrier(stored: bpy.types.Mesh, carrier: Carrier) -> None:
+    """Take the carrier that a thread has made of a payload's avatar: it is slow to make."""
+    _carriers[stored.session_uid] = carrier
+
+
 def count_of_level(avatar: BakedAvatar, level: int) -> int:
     """Gaussians of a level of detail: 0 is all of them, levels beyond the last are the last."""
     return avatar.levels[min(level, len(avatar.levels) - 1)]

@@ -20,11 +20,19 @@ from gpu_extras.batch import batch_for_shader
 
 from ..engine.api.baked import GaussianArrays
 from ..engine.api.errors import LikenessError
-from . import avatar_object, levels, scene_depth, splat_shader, viewport_light, viewport_rules
+from . import (
+    avatar_object,
+    levels,
+    scene_depth,
+    splat_shader,
+    viewport_light,
+    viewport_pictures,
+    viewport_rules,
+)
 from .avatar_object import Appearance
 from .carrier import volume_scale
 from .cpu_splats import View
-from .splat_shader import SplatTarget, UploadedSplats
+from .splat_shader import UploadedSplats
 from .viewport_rules import Occlusion, Rectangle
 
 DEPTH_SHARPNESS = 20.0  # c of the soft-front depth, per head radius
@@ -63,10 +71,7 @@ void main()
 }
 """
 
-_MOST_TARGETS = 6  # viewports of different sizes that are open at once
-
 _draw_callback: object | None = None
-_targets: dict[tuple[int, int], SplatTarget] = {}  # the last used one at the end
 # By session_uid of the avatar and count of the level.
 _uploads: dict[tuple[int, int], tuple[GaussianArrays, UploadedSplats]] = {}
 _problems: dict[int, str] = {}  # by session_uid of the avatar
@@ -100,8 +105,9 @@ def unregister() -> None:
 
 def forget() -> None:
     """Drop what is kept of avatars; for a new file and for unregistering."""
-    for kept in (_targets, _uploads, _problems, _logged):
+    for kept in (_uploads, _problems, _logged):
         kept.clear()
+    viewport_pictures.forget()
     scene_depth.forget()
     viewport_light.forget()
 
@@ -199,19 +205,18 @@ def draw_one(
 ) -> None:
     """Lay an avatar's Gaussians, in its own space, onto the bound view."""
     avatar = avatar_object.read(obj)
-    target = _target(view.width, view.height)
     restore = _remember_state()
     size = avatar_object.radius(avatar) * volume_scale(view.view_matrix)
     sharpness = DEPTH_SHARPNESS / max(size, 1e-6)
     footprint = avatar_object.footprint_on_head(avatar)
-    front = splat_shader.draw_splats(splats, view, target, sharpness, footprint)
+    picture = viewport_pictures.blend(splats, view, sharpness, footprint)
     shader, quad = _resolver()
     shader.bind()
     window = view.window_matrix
     shader.uniform_float("depth_rows", (*window[2, 2:].tolist(), *window[3, 2:].tolist()))
-    shader.uniform_float("front_sharpness", (front, sharpness))
-    shader.uniform_sampler("blended", target.color)
-    shader.uniform_sampler("front_sums", target.front)
+    shader.uniform_float("front_sharpness", (picture.front, sharpness))
+    shader.uniform_sampler("blended", picture.target.color)
+    shader.uniform_sampler("front_sums", picture.target.front)
     gpu.state.blend_set("ALPHA_PREMULT")
     gpu.state.depth_test_set("NONE" if hidden_by is Occlusion.NOTHING else "LESS_EQUAL")
     gpu.state.depth_mask_set(False)
@@ -250,16 +255,6 @@ def _uploaded(obj: bpy.types.Object, gaussians: GaussianArrays) -> UploadedSplat
     if kept is None or kept[0] is not gaussians:
         kept = _uploads[slot] = (gaussians, UploadedSplats(gaussians))
     return kept[1]
-
-
-def _target(width: int, height: int) -> SplatTarget:
-    target = _targets.pop((width, height), None)
-    if target is None:
-        if len(_targets) >= _MOST_TARGETS:  # every size of an area while it is being dragged
-            del _targets[next(iter(_targets))]
-        target = SplatTarget.create(width, height)
-    _targets[width, height] = target
-    return target
 
 
 def _note_problem(obj: bpy.types.Object, error: LikenessError) -> None:

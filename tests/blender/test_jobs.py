@@ -16,6 +16,7 @@ from likeness.blender_addon import (
     compositing,
     creation,
     jobs,
+    payload,
     unfinished,
 )
 from likeness.blender_addon.bridge import Engine
@@ -121,6 +122,7 @@ def test_the_preview_is_in_the_scene_before_the_result_and_is_the_same_object(en
     proxy.name = "Renamed"
     jobs.wait(bpy.context)
     assert avatar_object.read(bpy.data.objects["Renamed"]).count == 2000
+    assert len(avatar_object._carriers) == len(payload._loaded) == 1  # the preview's are gone
 
 
 @pytest.mark.parametrize(("mode", "words"), [("fail", "no face. Film one"), ("die", "stopped")])

@@ -18,6 +18,7 @@ from likeness.blender_addon import (
     scene_depth,
     splat_shader,
     viewport,
+    viewport_pictures,
 )
 from likeness.blender_addon.cpu_splats import View
 from likeness.engine.api.baked import GaussianArrays
@@ -179,6 +180,27 @@ def test_a_mesh_in_front_hides_the_avatar_and_one_behind_does_not(wall, hidden):
     np.testing.assert_allclose(seen[RIGHT][..., :3].mean((0, 1)), skin, atol=0.05)
     left = seen[LEFT][..., :3].mean((0, 1))
     np.testing.assert_allclose(left, [0, 1, 0] if hidden else skin, atol=0.05)
+
+
+def test_a_redraw_in_which_nothing_has_changed_blends_nothing_again(monkeypatch):
+    blended = []
+    blend = splat_shader.draw_splats
+    monkeypatch.setattr(
+        splat_shader, "draw_splats", lambda *told: blended.append(told[1]) or blend(*told)
+    )
+    one, other = (splat_shader.UploadedSplats(cloud(seed=seed)) for seed in (0, 1))
+    view, nearer = view_from_front(), view_from_front(distance=0.4)
+
+    def shown(splats, seen):
+        return splat_shader._read(viewport_pictures.blend(splats, seen, 20.0, 0.0).target.color)
+
+    first = shown(one, view)
+    np.testing.assert_array_equal(shown(one, view), first)
+    assert len(blended) == 1
+    for splats, seen in ((one, nearer), (other, nearer)):
+        assert np.abs(shown(splats, seen) - first).mean() > 0.01
+    np.testing.assert_array_equal(shown(one, view), first)
+    assert len(blended) == 4
 
 
 def drawn_depths(view):
