@@ -27,12 +27,17 @@ SPANS = (1, 3, 8)  # frames
 CORNERS, APART = 70, 6.0  # per frame, pixels
 RIGID = 0.45  # landmarks steadier than this carry corners
 FAR = 12.0  # pixels from where the landmarks expect it: another corner
-ROUNDS = 4
+# Corners that are off by this many pixels count a quarter. First many are: landmarks tell a turn to
+# the side too short by 20 degrees, and all frames of the turn have to move together.
+SOFT = (8.0, 6.0, 4.0, 3.0, 2.0, 1.5, 1.0, 1.0)
 # Frames are alike when the head is turned alike and in the same place; and keyframes have landmarks
 # at least this share as sure as usual.
 METRES_PER_DEGREE, SURE = 0.01, 0.7
-# Weight of a rigid landmark against a flow track: enough to hold what drifts over the clip.
+# Weight of a rigid landmark against a flow track: enough to hold what drifts over the clip. It
+# falls to a small share between two cosines of the head's turn, for MediaPipe draws the nose of a
+# head seen from the side too short, and its chin and cheeks elsewhere.
 LANDMARK_HOLD = 0.01
+STRAIGHT, TURNED, LEAST = 0.92, 0.7, 0.03
 
 
 def refine_by_flow(
@@ -49,8 +54,8 @@ def refine_by_flow(
     near = find_tracks(images, model, pixels, lambda share: advance(0.5 * share))
     far = _far_tracks(images, model, poses, pixels, seen, lambda share: advance(0.5 + 0.5 * share))
     tracks = Tracks(*(np.concatenate(both) for both in zip(near, far, strict=True)))
-    for _ in range(ROUNDS):
-        poses = _step(tracks, shaped, poses, seen)
+    for soft in SOFT:
+        poses = _step(tracks, shaped, poses, seen, soft)
     return poses
 
 
@@ -108,11 +113,14 @@ def rigid_triangles(model: LandmarkModel) -> np.ndarray:
     return front[steady[front].all(-1)]
 
 
-def _step(tracks: Tracks, shaped: np.ndarray, poses: Poses, seen: Observations) -> Poses:
+def _step(
+    tracks: Tracks, shaped: np.ndarray, poses: Poses, seen: Observations, soft: float
+) -> Poses:
     """One Gauss-Newton step of all poses, 6 unknowns per frame."""
     count = len(shaped)
     here, there, error = carry_tracks(tracks, shaped, poses, seen.K)
-    weight = 1 / (1 + (error**2).sum(-1)) ** 2  # Geman-McClure at one pixel: blur, hair, glasses
+    # Geman and McClure: blur, hair and glasses are followed wrongly.
+    weight = 1 / (1 + (error**2).sum(-1) / soft**2) ** 2
     j_here = pixel_jacobian(here, poses.translation[tracks.first], seen.K[0, 0])
     j_there = pixel_jacobian(there, poses.translation[tracks.second], seen.K[0, 0])
     frames = np.stack([tracks.first, tracks.second], -1)
@@ -132,7 +140,9 @@ def _landmark_hold(
     residual = right - np.einsum("tmij,tmj->tmi", rows, camera)
     jacobian = np.concatenate([rows @ -cross_matrix(turned), rows], -1)
     jacobian[..., 2, :] -= jacobian[..., 2, :].mean(1, keepdims=True)
-    weighted = jacobian * (LANDMARK_HOLD * seen.weights * robust(residual))[..., None, None]
+    facing = ((-poses.rotation[:, 2, 2] - TURNED) / (STRAIGHT - TURNED)).clip(LEAST, 1)
+    hold = LANDMARK_HOLD * facing[:, None] * seen.weights * robust(residual)
+    weighted = jacobian * hold[..., None, None]
     return (
         np.einsum("tmik,tmil->tkl", weighted, jacobian, optimize=True),
         np.einsum("tmik,tmi->tk", weighted, residual, optimize=True),

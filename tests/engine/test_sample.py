@@ -98,17 +98,15 @@ def yaws(params: HeadParams) -> np.ndarray:
 
 
 def test_a_head_that_turns_to_sixty_degrees_is_followed_all_the_way(puppet: Puppet) -> None:
-    truth, images = turned(puppet, np.radians(np.linspace(-55, 60, 14)))
+    truth, images = turned(puppet, np.radians(60) * np.sin(np.linspace(0, np.pi, 31)))
     landmarks, disagreement = landmark_passes(images, lambda share: None)
     take = Take(images, landmarks, disagreement, 25.0)
     K = camera_matrix(1, FRAME).astype(float)
     found = solve_performance(builtin_head(), [take], K, lambda stage, share: None)
     seen, real = yaws(found.params), yaws(truth)
-    near = np.abs(real) < 30
     assert np.isfinite(disagreement).mean() > 0.9
-    assert np.ptp(seen) > 85
-    assert np.abs(seen - real)[near].max() < 10
-    assert np.abs(seen - real).max() < 20
+    assert seen.max() > 54
+    assert np.abs(seen - real).max() < 8
 
 
 def test_a_profile_alone_is_refused_in_plain_words(puppet: Puppet, tmp_path: Path) -> None:
