@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine.api.baked import BakedAvatar
 from ..engine.api.head import JOINT_PARENTS, JOINTS, HeadModel
-from . import controls, gaze, payload
+from . import controls, gaze, payload, proxy_skin
 from .avatar_object import BONES, find_rig, read, reduced_name
 from .coordinates import vectors_to_blender
 
@@ -46,6 +46,7 @@ def build(
     _bind(proxy, rig, avatar.head)
     gaze.add_drivers(rig, proxy)
     proxy.likeness.payload = stored
+    proxy_skin.paint(proxy, avatar)
     _hide_behind_gaussians(proxy)
     select_only(context, proxy)
     return proxy
@@ -77,6 +78,7 @@ def replace(
         _write_shape_keys(proxy, avatar)
         proxy.data.vertices.foreach_set("co", vectors_to_blender(avatar.head.vertices).ravel())
         proxy.data.update()
+    proxy_skin.paint(proxy, avatar)
     if old is not None and old.users == 0:
         bpy.data.meshes.remove(old)
 
@@ -109,6 +111,7 @@ def remove(proxy: bpy.types.Object) -> None:
     if action is not None and action.users == 0:  # the keys that used it went with the mesh
         bpy.data.actions.remove(action)
     controls.remove_unused()
+    proxy_skin.remove_unused()
 
 
 def select_only(context: bpy.types.Context, obj: bpy.types.Object) -> None:

@@ -116,6 +116,7 @@ def pixel_of(scene: bpy.types.Scene, point: tuple[float, ...]) -> tuple[int, int
     """Row and column of the pixel that shows a point of the world."""
     bpy.context.view_layer.update()
     x, y, _ = world_to_camera_view(scene, scene.camera, Vector(point))
+    assert 0 <= min(x, y) <= max(x, y) < 1, f"{point} is outside the picture"
     scale = scene.render.resolution_percentage / 100
     return int(y * SIZE[1] * scale), int(x * SIZE[0] * scale)
 

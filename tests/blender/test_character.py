@@ -220,5 +220,5 @@ def test_removing_leaves_nothing_behind(proxy):
     animation.add_performance(bpy.context.scene, proxy)
     footage_camera.add_camera(bpy.context, proxy)
     character.remove(proxy)
-    for kind in ("objects", "meshes", "armatures", "cameras", "actions", "shape_keys"):
+    for kind in ("objects", "meshes", "armatures", "cameras", "actions", "shape_keys", "materials"):
         assert len(getattr(bpy.data, kind)) == 0, kind

@@ -229,23 +229,3 @@ def test_the_proxy_casts_its_shadow_without_being_seen(engine, tmp_path):
     seen = stage.shoot(scene, tmp_path)
     dark, lit = (seen[stage.pixel_of(scene, point)][:3].mean() for point in (under, beside))
     assert dark < 0.5 * lit
-
-
-def test_a_mirror_shows_the_proxy_that_the_camera_does_not_see(tmp_path):
-    scene = stage.build()
-    for name in ("Front", "Behind"):
-        bpy.data.objects.remove(bpy.data.objects[name])
-    bpy.ops.mesh.primitive_plane_add(size=4, location=(0, 0, -0.15))
-    mirror = bpy.data.materials.new("Mirror")
-    if bpy.app.version < (5, 0, 0):
-        mirror.use_nodes = True
-    shiny = mirror.node_tree.nodes["Principled BSDF"].inputs
-    shiny["Metallic"].default_value, shiny["Roughness"].default_value = 1, 0
-    bpy.context.object.data.materials.append(mirror)
-    bpy.ops.object.light_add(type="SUN", rotation=(np.pi / 2, 0, 0))
-    bpy.context.object.data.energy = 5
-    reflection = stage.pixel_of(scene, (0, -0.4, -0.15))
-    avatar_layer.set_up(scene)
-    assert stage.shoot(scene, tmp_path)[reflection][:3].mean() > 0.2
-    bpy.data.objects["Head"].hide_render = True
-    assert stage.shoot(scene, tmp_path)[reflection][:3].mean() < 0.02
