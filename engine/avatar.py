@@ -31,6 +31,9 @@ LEAST_WEIGHT = 1e-3
 class Avatar(nn.Module):
     """Gaussians on a personalised head, moved by its expression code."""
 
+    bakes_exactly = False
+    """Whether it is a sum of blendshapes, so that `linear` loses nothing."""
+
     def __init__(self, head: HeadModel, binding: Binding) -> None:
         super().__init__()
         self.head = head
@@ -140,6 +143,8 @@ class BlendshapeAvatar(FittedAvatar):
     Means, quats and colours are blended; scales and opacities are the base's alone, as in the
     paper's code. Each delta is confined to the part of the face that drives it.
     """
+
+    bakes_exactly = True
 
     def __init__(
         self,

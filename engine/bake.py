@@ -31,15 +31,17 @@ def bake(
     test_frames: np.ndarray | None = None,
     draft: bool = False,
     tick: Tick = silent,
+    un_baked: Avatar | None = None,
 ) -> BakedAvatar:
     """The avatar on the performance of its clip. `info` is stored as it is, with `bake_error`
     added; its `name` names the avatar. `test_frames` are those the fit never saw. A draft, for
-    previews, is quick: one level of detail, no order, no measuring, no tick."""
+    previews, is quick: one level of detail, no order, no measuring, no tick. The error is measured
+    against `un_baked` where the avatar itself is a sum made of another (methods/settling)."""
     tests = np.zeros(0, np.int32) if test_frames is None else np.asarray(test_frames, np.int32)
     seen = np.setdiff1d(np.arange(len(clip.params)), tests)
     codes = torch.from_numpy(np.asarray(clip.head.code(clip.params[seen]), np.float32))
     first, second, third = parts(tick, 3)
-    performance = _performance(clip, tests)
+    performance = performance_of(clip, tests)
     shows = None if draft else importance(avatar, performance, first)
     base, deltas, weight_map = avatar.linear(codes, shows, draft)
     order, levels = _order(avatar, base, shows)
@@ -57,7 +59,7 @@ def bake(
     )
     if not draft:
         baked = with_level_offsets(baked, avatar.device, second)
-        baked.info["bake_error"] = bake_error(avatar, baked, clip, third)
+        baked.info["bake_error"] = bake_error(un_baked or avatar, baked, clip, third)
     return baked
 
 
@@ -78,7 +80,8 @@ def _visible(base: np.ndarray) -> np.ndarray:
     return np.flatnonzero(base[:, OPACITY] > np.log(INVISIBLE / (1 - INVISIBLE)))
 
 
-def _performance(clip: TrackedClip, test_frames: np.ndarray) -> Performance:
+def performance_of(clip: TrackedClip, test_frames: np.ndarray) -> Performance:
+    """The clip's performance and camera; `test_frames` are those a fit never sees."""
     camera = clip.camera
     return Performance(
         params=clip.params,

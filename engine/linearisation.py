@@ -75,6 +75,14 @@ class Decomposition:
         base = self.base.cpu().numpy()
         if not self.parts:
             return base, np.zeros((0, *base.shape), np.float32), WeightMap(())
+        deltas, network = self.blendshapes(most, left_over, steps)
+        return base, deltas.cpu().numpy(), network.weight_map(np.ones(len(deltas)))
+
+    @torch.no_grad()
+    def blendshapes(
+        self, most: int = MOST_BLENDSHAPES, left_over: float = LEFT_OVER, steps: int = STEPS
+    ) -> tuple[Tensor, GroupedWeights]:
+        """Deltas [K, N, 14] and the network that weighs them, where any part moves."""
         sizes = _sizes(self.parts, most, left_over)
         deltas, targets = [], []
         for part, size in zip(self.parts, sizes, strict=True):
@@ -86,9 +94,8 @@ class Decomposition:
         statistics = CodeStatistics(self.samples.numpy())
         network = GroupedWeights(statistics, driven_by, sizes, torch.Generator().manual_seed(0))
         strengths = _strengths(deltas, self.weight).cpu()
-        targets_on_cpu = torch.cat(targets, dim=1).cpu()
-        weight_map = _learned_map(network, self.samples, targets_on_cpu, strengths, steps)
-        return base, torch.cat(deltas).cpu().numpy(), weight_map
+        _learn_map(network, self.samples, torch.cat(targets, dim=1).cpu(), strengths, steps)
+        return torch.cat(deltas), network
 
 
 @torch.no_grad()
@@ -213,10 +220,10 @@ def _strengths(deltas: list[Tensor], weight: Tensor) -> Tensor:
 
 
 @torch.enable_grad()
-def _learned_map(
+def _learn_map(
     network: GroupedWeights, codes: Tensor, targets: Tensor, strengths: Tensor, steps: int
-) -> WeightMap:
-    """A network from codes [S, C] to weights [S, K], as plain layers."""
+) -> None:
+    """Teaches the network, in place, which weights [S, K] the codes [S, C] give."""
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
     rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
@@ -225,4 +232,3 @@ def _learned_map(
         torch.autograd.backward(error.square().mean())
         optimiser.step()
         rates.step()
-    return network.weight_map(np.ones(targets.shape[1]))

@@ -20,6 +20,7 @@ from .gaussians import Gaussians
 class RestoredAvatar(FittedAvatar):
     """base + sum_k psi_k delta_k of a file: the base learns, deltas and weight map do not."""
 
+    bakes_exactly = True
     deltas: Tensor  # [K, N, 14]
 
     def __init__(self, baked: BakedAvatar) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SUFFIX = ".likeness"
 TRACKED = 0.35
 """Share of the progress bar that tracking takes, when there is tracking to do."""
-FITTED, RETRACKED, BAKED, MEASURED = 0.8, 0.9, 0.93, 0.98
+FITTED, SETTLED, RETRACKED, BAKED, MEASURED = 0.78, 0.82, 0.9, 0.93, 0.98
 """How far the other stages reach on the rest of it."""
 RETRACKING = "Posing held-out frames"
 LAST_PREVIEW = 0.95
@@ -70,7 +70,9 @@ def _reconstruct(
     report = span(bar, bar.fraction, 1)
     report("Starting the fit", 0.0)
     load_engine(request.device)
+    from ..bake import performance_of
     from ..methods.checkpoints import Checkpoints
+    from ..methods.settling import settled
     from ..metrics import held_out_of_each
 
     tests = held_out_of_each(clip.takes, request.test_frames)
@@ -85,7 +87,11 @@ def _reconstruct(
     avatar, tracked = fitted.avatar, replace(clip, params=fitted.params or clip.params)
     clock.lap("fit")
     previews.offer(avatar)
-    return conclude(request, avatar, tracked, info, tests, clock, report, settings.posing)
+    settling = one_stage(report, "Fitting blendshapes", FITTED, SETTLED)
+    summed = settled(avatar, tracked, performance_of(tracked, tests), fitted.step, settling)
+    clock.lap("settle")
+    posing = settings.posing
+    return conclude(request, summed, tracked, info, tests, clock, report, posing, avatar)
 
 
 def conclude(
@@ -97,17 +103,22 @@ def conclude(
     clock: Clock,
     report: Report,
     posing: PosingSettings | None = None,
+    un_baked: Avatar | None = None,
 ) -> dict[str, Any]:
     """Pose the held-out frames `tests` by the avatar, which learns nothing of them; bake, measure,
-    draw and write; the job's result."""
+    draw and write; the job's result. The bake's error is against `un_baked`, the avatar itself by
+    default."""
+    from ..bake import bake
     from ..methods.photometric import track_by_avatar
 
-    retracking = one_stage(report, RETRACKING, FITTED, RETRACKED)
+    retracking = one_stage(report, RETRACKING, SETTLED, RETRACKED)
     retracking(0.0)
     params = track_by_avatar(avatar, tracked, tests, posing, retracking)
     clip = replace(tracked, params=params)
     clock.lap("retrack")
-    baked = _bake(avatar, clip, info, tests, one_stage(report, "Baking", RETRACKED, BAKED))
+    baking = one_stage(report, "Baking", RETRACKED, BAKED)
+    baking(0.0)
+    baked = bake(avatar, clip, info, tests, tick=baking, un_baked=un_baked)
     clock.lap("bake")
     measuring = one_stage(report, "Measuring on held-out frames", BAKED, MEASURED)
     baked.info["metrics"] = _measure(baked, clip, tracked, tests, measuring)
@@ -235,15 +246,6 @@ def _fit(
             if done < LAST_PREVIEW:
                 previews.offer(progress.avatar)
     return progress
-
-
-def _bake(
-    avatar: Avatar, clip: TrackedClip, info: dict[str, Any], tests: np.ndarray, tick: Tick
-) -> BakedAvatar:
-    from ..bake import bake
-
-    tick(0.0)
-    return bake(avatar, clip, info, tests, tick=tick)
 
 
 def _measure(

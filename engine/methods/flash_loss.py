@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..losses import ssim
+from ..losses import ssim_gradient
 from ..perception import perceptual_network
 
 THRESHOLD = 0.1
@@ -31,19 +31,27 @@ def huber_gradient(
     return float(cost) * scale, gradient * scale, square
 
 
-def window(size: int, share: float, generator: torch.Generator) -> tuple[slice, slice]:
+def perceptual_gradient(
+    image: Tensor, target: Tensor, lpips_window: float, generator: torch.Generator
+) -> Tensor:
+    """Gradient by images [B, H, W, 3] of LPIPS-VGG in a random window, `lpips_window` of the side,
+    where its weights are installed, else of 1 - SSIM of the whole; mean over B."""
+    network = perceptual_network(image.device)
+    if network is None:
+        return ssim_gradient(image, target)[1].mul_(-SSIM_SHARE)
+    rows, columns = _window(image.shape[1], lpips_window, generator)
+    with torch.enable_grad():
+        seen = image.detach().requires_grad_()
+        pair = [one[:, rows, columns].movedim(-1, 1) * 2 - 1 for one in (seen, target)]
+        cost = network(*pair).mean() / THRESHOLD * lpips_window**2
+        (gradient,) = torch.autograd.grad(cost, seen)
+    return gradient
+
+
+def _window(size: int, share: float, generator: torch.Generator) -> tuple[slice, slice]:
     """A random square of `share` of the side of a size x size image: rows, columns."""
     side = max(16, round(size * share))
     if side >= size:
         return slice(0, size), slice(0, size)
     top, left = torch.randint(0, size - side + 1, (2,), generator=generator).tolist()
     return slice(top, top + side), slice(left, left + side)
-
-
-def perceptual_loss(image: Tensor, target: Tensor) -> Tensor:
-    """LPIPS-VGG of [B, H, W, 3] where its weights are installed, else 1 - SSIM; mean over B."""
-    network = perceptual_network(image.device)
-    if network is None:
-        return SSIM_SHARE * (1 - ssim(image, target).mean())
-    pair = [one.movedim(-1, 1) * 2 - 1 for one in (image, target)]
-    return network(*pair).mean() / THRESHOLD

@@ -24,7 +24,7 @@ from ..rasterize import rasterize
 from .checkpoints import FitState
 from .detail import pixel_weight
 from .fit import CODE_NOISE, START_SIZE, Fit, begin, hold_limits
-from .flash_loss import huber_gradient, perceptual_loss, window
+from .flash_loss import huber_gradient, perceptual_gradient
 from .optimisation import EPSILON, Schedule, set_rates
 from .progress import Tally
 from .reconstruction import Recipe
@@ -56,8 +56,8 @@ def _start(
         generator,
     )
     avatar = OffsetAvatar(head, binding, network, START_SIZE * spacing)
-    mouth = _in_mouth(head, binding)
-    return begin(avatar, frames, settings, spacing, mouth, generator, report)
+    detail = _in_parts(head, binding, ("mouth", "eyes") if settings.weigh_eyes else ("mouth",))
+    return begin(avatar, frames, settings, spacing, detail, generator, report)
 
 
 def _parts(head: HeadModel, binding: Binding, confine: bool) -> FaceParts:
@@ -68,9 +68,10 @@ def _parts(head: HeadModel, binding: Binding, confine: bool) -> FaceParts:
     return FaceParts(np.ones((1, codes), bool), (0,), np.ones((1, count), np.float32))
 
 
-def _in_mouth(head: HeadModel, binding: Binding) -> np.ndarray:
-    """Gaussians [N] bool of the lips and what is between them."""
-    names = [i for i, name in enumerate(head.region_names) if name in REGIONS["mouth"]]
+def _in_parts(head: HeadModel, binding: Binding, parts: tuple[str, ...]) -> np.ndarray:
+    """Gaussians [N] bool of regions that these parts own: lips and what is between them, eyes."""
+    owned = {name for part in parts for name in REGIONS[part]}
+    names = [i for i, name in enumerate(head.region_names) if name in owned]
     return np.isin(head.face_regions[binding.face], names)
 
 
@@ -125,9 +126,8 @@ def _backward(fit: OffsetFit, batch: Tensor, done: float, base_only: bool, tally
     weight = pixel_weight(fit.details[batch], image.shape[1:3], 1 + settings.mouth_weight)
     loss, gradient, error = huber_gradient(image.detach(), target, weight)
     if settings.perceptual_weight and done >= settings.perceptual_from:
-        rows, columns = window(image.shape[1], settings.perceptual_window, fit.generator)
-        seen = perceptual_loss(image[:, rows, columns], target[:, rows, columns])
-        rules = rules + settings.perceptual_weight * settings.perceptual_window**2 * seen
+        seen = image.detach(), target, settings.lpips_window, fit.generator
+        gradient.add_(perceptual_gradient(*seen), alpha=settings.perceptual_weight)
     torch.autograd.backward([image, rules], [gradient, None])
     tally.losses.append(loss)
     tally.errors.append(error)
