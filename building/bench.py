@@ -38,6 +38,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "online": ("--steps", "40"),
     "methods": ("--seconds", "20"),
     "fit": ("--quick",),
+    "images": ("--people", "1", "--methods", "fastgha", "--frames", "1", "--refine", "2"),
     "regressed": ("omgavatar", "--people", "1"),
     "renders": ("--engines", "CYCLES:1"),
 }
@@ -126,7 +127,7 @@ def _sections(clips: list[Clip], pictures: Path, quick: bool) -> Iterator[Sectio
         elif program == "methods":
             plot = pictures / "flashavatar_bake.png"
             yield Section(program, module, [folders[0], "--plot", str(plot), *arguments])
-        elif program == "online":
+        elif program in ("online", "images"):
             yield Section(program, module, ["--clips", *folders, *arguments])
         elif program == "tracking" and not has_footage:
             yield Section(program, module, ["--only", "sample", *arguments])
