@@ -29,7 +29,10 @@ class LikenessAvatar(bpy.types.PropertyGroup):
     """Held by an object as `likeness`; an object with a payload is the proxy head of an avatar."""
 
     payload: bpy.props.PointerProperty(
-        name="Gaussians", description="The mesh that stores the avatar", type=bpy.types.Mesh
+        name="Gaussians",
+        description="The mesh that stores the avatar",
+        type=bpy.types.Mesh,
+        override={"LIBRARY_OVERRIDABLE"},
     )
     level: bpy.props.IntProperty(
         name="Level of Detail",
@@ -37,16 +40,19 @@ class LikenessAvatar(bpy.types.PropertyGroup):
         default=0,
         min=0,
         max=8,
+        override={"LIBRARY_OVERRIDABLE"},
     )
     automatic_level: bpy.props.BoolProperty(
         name="By Distance",
         description="In the viewport, show fewer Gaussians where the avatar is small",
         default=True,
+        override={"LIBRARY_OVERRIDABLE"},
     )
     native: bpy.props.PointerProperty(
         name="Native Splats",
         description="The point cloud of Blender's own Gaussian splats that follows the avatar",
         type=bpy.types.Object,
+        override={"LIBRARY_OVERRIDABLE"},
     )
     follow: bpy.props.FloatProperty(
         name="Learned Motion",
@@ -57,16 +63,19 @@ class LikenessAvatar(bpy.types.PropertyGroup):
         max=2.0,
         soft_max=1.0,
         subtype="FACTOR",
+        override={"LIBRARY_OVERRIDABLE"},
     )
     camera: bpy.props.PointerProperty(
         name="Footage Camera",
         description="The camera that films the avatar as the footage did",
         type=bpy.types.Object,
+        override={"LIBRARY_OVERRIDABLE"},
     )
     action: bpy.props.PointerProperty(
         name="Performance",
         description="The performance tracked in the footage",
         type=bpy.types.Action,
+        override={"LIBRARY_OVERRIDABLE"},
     )
 
 

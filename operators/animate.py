@@ -7,7 +7,7 @@ import bpy
 from ..blender_addon import animation, avatar_object, footage_camera, keying, sliders
 from ..blender_addon.pose import HEAD, REGION_ITEMS
 from ..engine.api.errors import LikenessError
-from .avatars import no_avatar_reason
+from .avatars import locked_reason
 from .explained import Explained
 
 _SLIDER_REGIONS = [item for item in REGION_ITEMS if item[0] != HEAD]
@@ -28,7 +28,7 @@ class LIKENESS_OT_reset_sliders(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return no_avatar_reason(context)
+        return locked_reason(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         proxy = avatar_object.find_avatar(context.object)
@@ -56,7 +56,7 @@ class LIKENESS_OT_apply_performance(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return no_avatar_reason(context)
+        return locked_reason(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         proxy = avatar_object.find_avatar(context.object)
@@ -80,7 +80,7 @@ class LIKENESS_OT_layer_performance(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        reason = no_avatar_reason(context)
+        reason = locked_reason(context)
         if not reason and not animation.plays_performance(
             avatar_object.find_avatar(context.object)
         ):
@@ -101,7 +101,7 @@ class LIKENESS_OT_clear_performance(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        reason = no_avatar_reason(context)
+        reason = locked_reason(context)
         if not reason and not animation.plays_performance(
             avatar_object.find_avatar(context.object)
         ):
@@ -124,7 +124,7 @@ class LIKENESS_OT_match_camera(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return no_avatar_reason(context)
+        return locked_reason(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         proxy = avatar_object.find_avatar(context.object)

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import bpy
 
-from ..blender_addon import avatar_object, character, native
+from ..blender_addon import avatar_object, character, linked, native
 from ..engine.api.errors import LikenessError
 from .explained import Explained
 
 
 def no_avatar_reason(context: bpy.types.Context) -> str:
-    """Why an operator on the active avatar is grey, or ''."""
-    if avatar_object.find_avatar(context.object) is None:
-        return "Select an avatar first"
-    return ""
+    """Why an operator that looks at the active avatar is grey, or ''."""
+    obj = context.object
+    if avatar_object.find_avatar(obj) is not None:
+        return ""
+    instanced = obj.instance_collection if obj is not None else None
+    if instanced is not None and any(map(avatar_object.is_avatar, instanced.all_objects)):
+        return "An instance has no pose of its own: Object > Apply > Make Instances Real"
+    return "Select an avatar first"
+
+
+def locked_reason(context: bpy.types.Context) -> str:
+    """Why an operator that changes the active avatar is grey, or ''."""
+    return no_avatar_reason(context) or linked.locked_reason(
+        avatar_object.find_avatar(context.object)
+    )
 
 
 class LIKENESS_OT_select_rig(Explained, bpy.types.Operator):
@@ -25,7 +36,7 @@ class LIKENESS_OT_select_rig(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        reason = no_avatar_reason(context)
+        reason = locked_reason(context)
         if not reason and avatar_object.find_rig(avatar_object.find_avatar(context.object)) is None:
             return "This avatar has lost its rig"
         return reason
@@ -48,7 +59,7 @@ class LIKENESS_OT_remove_avatar(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return no_avatar_reason(context)
+        return locked_reason(context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(self, event)
@@ -57,6 +68,30 @@ class LIKENESS_OT_remove_avatar(Explained, bpy.types.Operator):
         if context.mode != "OBJECT":
             bpy.ops.object.mode_set(mode="OBJECT")
         character.remove(avatar_object.find_avatar(context.object))
+        return {"FINISHED"}
+
+
+class LIKENESS_OT_make_override(Explained, bpy.types.Operator):
+    """Make a library override of a linked avatar, with which it can be posed and keyframed here"""
+
+    bl_idname = "likeness.make_override"
+    bl_label = "Make Override"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        reason = no_avatar_reason(context)
+        if not reason and not locked_reason(context):
+            return "This avatar can be edited already"
+        return reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            proxy = linked.make_editable(context, avatar_object.find_avatar(context.object))
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        character.select_only(context, proxy)
         return {"FINISHED"}
 
 
@@ -75,7 +110,7 @@ class LIKENESS_OT_convert_native(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return no_avatar_reason(context) or native.missing_reason()
+        return locked_reason(context) or native.missing_reason()
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         avatar = avatar_object.find_avatar(context.object)
@@ -96,7 +131,7 @@ class LIKENESS_OT_remove_native(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        reason = no_avatar_reason(context)
+        reason = locked_reason(context)
         avatar = avatar_object.find_avatar(context.object)
         if not reason and not avatar_object.shows_natively(avatar):
             return "This avatar has no live point cloud"
@@ -110,6 +145,7 @@ class LIKENESS_OT_remove_native(Explained, bpy.types.Operator):
 classes = (
     LIKENESS_OT_select_rig,
     LIKENESS_OT_remove_avatar,
+    LIKENESS_OT_make_override,
     LIKENESS_OT_convert_native,
     LIKENESS_OT_remove_native,
 )

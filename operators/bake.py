@@ -6,7 +6,7 @@ import bpy
 
 from ..blender_addon import avatar_object, bake
 from ..engine.api.errors import LikenessError
-from .avatars import no_avatar_reason
+from .avatars import locked_reason
 from .explained import Explained
 
 _WAYS = [
@@ -38,7 +38,7 @@ class LIKENESS_OT_bake(Explained, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        reason = no_avatar_reason(context)
+        reason = locked_reason(context)
         if not reason and avatar_object.find_avatar(context.object).data.shape_keys is None:
             return "This avatar has lost its shape keys"
         return reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..blender_addon import avatar_object, images, jobs
-from .avatars import no_avatar_reason
+from .avatars import locked_reason
 from .chosen_files import ChosenFiles
 from .engine_job import EngineJob, engine_reason
 
@@ -36,7 +36,7 @@ class LIKENESS_OT_add_images(EngineJob, ChosenFiles, bpy.types.Operator):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return engine_reason(context) or no_avatar_reason(context)
+        return engine_reason(context) or locked_reason(context)
 
     def start(self, context: bpy.types.Context) -> None:
         """Ask the engine. Raises LikenessError."""

@@ -6,7 +6,7 @@ import bpy
 
 from ..blender_addon import avatar_object, expression_words, keying, pose, sliders
 from ..engine.api.errors import LikenessError
-from .avatars import no_avatar_reason
+from .avatars import locked_reason, no_avatar_reason
 from .explained import Explained
 
 MODES = {"OBJECT", "POSE"}
@@ -25,13 +25,13 @@ def region_property() -> bpy.types.Property:
 
 
 class _ForAvatar(Explained):
-    """An operator on the active avatar."""
+    """An operator that changes the active avatar."""
 
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return no_avatar_reason(context)
+        return locked_reason(context)
 
 
 class LIKENESS_OT_reset_slider(_ForAvatar, bpy.types.Operator):
@@ -86,6 +86,10 @@ class LIKENESS_OT_copy_pose(_ForAvatar, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     region: region_property()
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        return no_avatar_reason(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         now = pose.read(avatar_object.find_avatar(context.object), self.region)

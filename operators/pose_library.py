@@ -6,7 +6,7 @@ import bpy
 
 from ..blender_addon import avatar_object, examples, keying, pose, pose_library
 from ..engine.api.poses import POSES
-from .avatars import no_avatar_reason
+from .avatars import locked_reason
 from .explained import Explained
 
 _EXAMPLES = [(kind, label, words) for kind, (label, words) in examples.EXAMPLES.items()]
@@ -19,7 +19,7 @@ class _ForAvatar(Explained):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return no_avatar_reason(context)
+        return locked_reason(context)
 
 
 class LIKENESS_OT_apply_pose(_ForAvatar, bpy.types.Operator):

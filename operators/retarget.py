@@ -9,7 +9,7 @@ from bpy_extras.io_utils import ImportHelper
 
 from ..blender_addon import avatar_object, jobs, live_link, name_map, retarget, tracked_clip
 from ..engine.api.errors import LikenessError
-from .avatars import no_avatar_reason
+from .avatars import locked_reason
 from .engine_job import EngineJob, engine_reason
 from .explained import Explained
 
@@ -65,7 +65,7 @@ class _Retargets(Explained, ImportHelper):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return no_avatar_reason(context)
+        return locked_reason(context)
 
     def settings(self) -> retarget.RetargetSettings:
         strengths = {"BROWS": self.brows, "EYES": self.eyes, "CHEEKS": self.cheeks}
@@ -86,7 +86,7 @@ class LIKENESS_OT_drive_from_video(EngineJob, bpy.types.Operator, _Retargets):
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
-        return engine_reason(context) or no_avatar_reason(context)
+        return engine_reason(context) or locked_reason(context)
 
     def start(self, context: bpy.types.Context) -> None:
         """Ask the engine. Raises LikenessError."""

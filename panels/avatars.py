@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from ..blender_addon import avatar_object, viewport
+from ..blender_addon import avatar_object, linked, viewport
 from ..operators.avatars import (
     LIKENESS_OT_convert_native,
+    LIKENESS_OT_make_override,
     LIKENESS_OT_remove_avatar,
     LIKENESS_OT_remove_native,
     LIKENESS_OT_select_rig,
@@ -68,6 +69,8 @@ class LIKENESS_PT_avatars(bpy.types.Panel):
         reason = viewport.problem(avatar)
         if reason:
             draw_text(layout.box(), reason, "ERROR")
+        if linked.locked_reason(avatar):
+            layout.operator(LIKENESS_OT_make_override.bl_idname, icon="LIBRARY_DATA_OVERRIDE")
         row = layout.row()
         row.prop(avatar.likeness, "level", text="Level")
         row.prop(avatar.likeness, "automatic_level", toggle=True)

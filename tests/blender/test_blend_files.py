@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
-from likeness.blender_addon import avatar_object, character
+from likeness.blender_addon import animation, avatar_object, character
 
 from tests.blender.avatar_scenes import in_collection, instancer, places, shown
 from tests.blender.synthetic import make_avatar
@@ -51,6 +51,70 @@ def test_a_linked_avatar_is_shown_and_an_override_is_posed(avatar, proxy, tmp_pa
     bpy.ops.wm.open_mainfile(filepath=path)
     again = next(obj for obj in bpy.data.objects if obj.override_library and obj.type == "MESH")
     assert avatar_object.read(again).count == avatar.count
+
+
+@pytest.fixture
+def linked(avatar, proxy, tmp_path):
+    """The proxy head of an avatar that another file holds, linked and active."""
+    animation.add_performance(bpy.context.scene, proxy)
+    collection = in_collection(proxy, proxy.find_armature())
+    bpy.context.scene.collection.children.link(collection)
+    path = save(tmp_path / "library.blend")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(path, link=True) as (_, wanted):
+        wanted.collections = ["Heads"]
+    bpy.context.scene.collection.children.link(wanted.collections[0])
+    bpy.context.view_layer.update()
+    head = next(filter(avatar_object.is_avatar, bpy.context.view_layer.objects))
+    character.select_only(bpy.context, head)
+    return head
+
+
+TOOLS = ("apply_pose", "reset_sliders", "key_pose", "mirror_pose", "select_rig", "remove_avatar")
+
+
+@pytest.mark.parametrize("overridden", [False, True])
+def test_a_linked_avatars_tools_say_what_makes_it_editable(linked, overridden):
+    if overridden:  # as Blender overrides it: without the shape keys
+        collection = next(each for each in bpy.data.collections if each.library)
+        collection.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer)
+        bpy.context.view_layer.update()
+        local = next(obj for obj in bpy.data.objects if obj.override_library and obj.type == "MESH")
+        character.select_only(bpy.context, local)
+    for name in TOOLS:
+        with pytest.raises(RuntimeError, match="linked from library.blend: Make Override"):
+            getattr(bpy.ops.likeness, name)()
+    assert bpy.ops.likeness.copy_pose.poll()
+    assert bpy.ops.likeness.make_override() == {"FINISHED"}
+    assert [name for name in TOOLS if not getattr(bpy.ops.likeness, name).poll()] == []
+    assert not bpy.ops.likeness.make_override.poll()
+
+
+def test_an_override_is_posed_keyframed_and_saved_without_its_gaussians(avatar, linked, tmp_path):
+    bpy.ops.likeness.make_override()
+    bpy.ops.likeness.clear_performance()
+    bpy.ops.likeness.apply_pose(pose="smile")
+    bpy.context.object.find_armature().pose.bones["neck"].rotation_quaternion = (0.9, 0.3, 0, 0)
+    bpy.ops.likeness.key_pose()
+    bpy.context.object.likeness.level, bpy.context.object.likeness.follow = 2, 0.5
+    bpy.context.object.update_tag()
+    posed = shown(bpy.context.object).means
+    path = save(tmp_path / "shot.blend")
+    bpy.ops.wm.open_mainfile(filepath=path)
+    head = next(obj for obj in bpy.data.objects if obj.override_library and obj.type == "MESH")
+    assert head.likeness.level == 2
+    assert head.data.shape_keys.key_blocks["mouthSmileLeft"].value > 0.5
+    assert head.data.shape_keys.animation_data.action.library is None
+    assert head.likeness.payload.library is not None
+    np.testing.assert_allclose(shown(head).means, posed, atol=1e-5)
+
+
+def test_an_instance_says_why_it_cannot_be_posed(proxy):
+    empty = instancer(in_collection(proxy, proxy.find_armature()), (1, 0, 0))
+    bpy.context.view_layer.update()
+    character.select_only(bpy.context, empty)
+    with pytest.raises(RuntimeError, match="Make Instances Real"):
+        bpy.ops.likeness.apply_pose()
 
 
 def test_a_recovered_file_has_the_avatar(avatar, proxy, tmp_path):

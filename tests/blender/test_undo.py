@@ -10,8 +10,14 @@ from likeness.engine.api.avatar_file import write_avatar
 from tests.blender.synthetic import make_avatar
 from tests.blender.undo_walk import Walk
 
-ELSEWHERE = {"paste_pose", "make_pose_assets", "convert_native", "remove_native"}
-"""A clipboard, the pictures of 29 poses, native splats: what they need has tests of its own."""
+ELSEWHERE = {
+    "paste_pose",
+    "make_pose_assets",
+    "make_override",
+    "convert_native",
+    "remove_native",
+}
+"""A clipboard, the pictures of 29 poses, another file, native splats: they have their own tests."""
 
 
 @pytest.fixture
