@@ -7,11 +7,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+from . import extension
 from .environments import blender_recipe, engine_recipe, set_up
 from .shell import BLENDERS, ROOT, BuildError, say
 
@@ -68,8 +69,13 @@ def _tool(*arguments: str) -> Result:
     return Result(passed=1) if done.returncode == 0 else Result(failed=1)
 
 
-def _pytest(folders: Sequence[str], python: Sequence[str | Path] | None = None) -> Result:
-    """pytest on folders of tests/, counted from its own report."""
+def _pytest(
+    folders: Sequence[str],
+    python: Sequence[str | Path] | None = None,
+    archive: Path | None = None,
+) -> Result:
+    """pytest on folders of tests/, counted from its own report; of the packaged extension where its
+    `archive` is given."""
     command = python or (engine_recipe().python, "-m", "pytest")
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
@@ -79,6 +85,8 @@ def _pytest(folders: Sequence[str], python: Sequence[str | Path] | None = None) 
         # machine for minutes.
         threads = {"OMP_NUM_THREADS": "1"}
         variables = {**threads, **os.environ, "LIKENESS_PYTHON": str(engine_recipe().python)}
+        if archive is not None:
+            variables["LIKENESS_ZIP"] = str(archive)
         done = subprocess.run([str(word) for word in words], cwd=ROOT, env=variables)
         if not report.is_file():
             return Result(failed=1, note=f"pytest ended with status {done.returncode}")
@@ -105,7 +113,13 @@ def _blender(version: str) -> Result:
     tests = (
         ["blender"] if version in LONG_TERM else [f"blender/test_{name}.py" for name in DIFFERING]
     )
-    return _pytest(tests, (python, "-c", PYTEST_THEN_EXIT))
+    return _pytest(tests, (python, "-c", PYTEST_THEN_EXIT), _archive())
+
+
+@cache
+def _archive() -> Path:
+    """The packaged extension: one for all versions of Blender."""
+    return extension.package()
 
 
 def _window() -> Result:
