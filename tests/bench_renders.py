@@ -188,11 +188,11 @@ def compare(folder: Path, engine: str, frames: int) -> None:
         shown = {way: picture(folder, engine, way, index + 1) for way in WAYS}
         apart.append([np.abs(shown[way] - shown["wheel"]).mean() for way in WAYS[:2]])
         for one, neighbour in (wanted, wanted[::-1]):
-            rgb, alpha = one[index]
+            rgb, alpha = np.clip(one[index][0], 0, 1), one[index][1]  # as its picture is written
             inside = (alpha > 0.995) & (neighbour[index][1] == 0)
             inside &= np.arange(size)[:, None] < 0.6 * size  # above the bar
             wrong.append([np.abs(shown[way] - rgb)[inside].mean() for way in WAYS])
-            other = one[(index + 1) % frames][0]
+            other = np.clip(one[(index + 1) % frames][0], 0, 1)
             expression.append(np.abs(shown["wheel"] - other)[inside].mean())
     window, background = np.max(apart, axis=0)
     print(f"| {engine}, {frames} frames | {window:.4f} | {background:.4f} | ", end="")
