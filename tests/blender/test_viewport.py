@@ -182,6 +182,20 @@ def test_a_mesh_in_front_hides_the_avatar_and_one_behind_does_not(wall, hidden):
     np.testing.assert_allclose(left, [0, 1, 0] if hidden else skin, atol=0.05)
 
 
+def test_a_view_from_afar_shows_fewer_gaussians_unless_it_is_told_not_to():
+    proxy = character.build(bpy.context, make_avatar(gaussians=400))
+    (one,) = avatar_object.appearances(bpy.context.evaluated_depsgraph_get())
+
+    def count(distance):
+        return viewport._prepared(one, view_from_front(distance=distance)).count
+
+    assert (count(0.2), count(40)) == (400, 100)
+    proxy.likeness.automatic_level = False
+    assert count(40) == 400
+    proxy.likeness.level = 1
+    assert (count(0.2), count(40)) == (200, 200)
+
+
 def test_a_redraw_in_which_nothing_has_changed_blends_nothing_again(monkeypatch):
     blended = []
     blend = splat_shader.draw_splats
