@@ -1,8 +1,10 @@
-"""Every tool of the Likeness tab in a real window: done, undone, done again; keyframes played;
-exports; a file saved and opened again."""
+"""Every tool of the Likeness tab in a real window: done, undone, done again; a slider dragged by
+the mouse; keyframes played; exports; a file saved and opened again."""
 
 from __future__ import annotations
 
+import importlib
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -13,6 +15,7 @@ from stage import centre, look_from_the_front, shoot
 from undo_walk import Walk
 
 ASIDE = 0.25  # metres that the head moves while it is played
+FIRST_SLIDER = 118  # pixels from the top of the sidebar to the first slider of the panel
 
 
 def scenario() -> Iterator[float]:
@@ -23,6 +26,7 @@ def scenario() -> Iterator[float]:
     yield from every_operator()
     proxy = import_avatar()
     look_from_the_front(centre(proxy))
+    yield from drag_a_slider(proxy)
     yield from play(proxy)
     yield from export()
     yield from save_and_open()
@@ -59,6 +63,60 @@ def import_avatar() -> bpy.types.Object:
     bpy.ops.object.select_all(action="DESELECT")
     bpy.context.view_layer.objects.active = proxy
     return proxy
+
+
+def drag_a_slider(proxy: bpy.types.Object) -> Iterator[float]:
+    """The mouse drags the first slider of the panel; seen while the button is still down."""
+    yield from show_only_sliders()
+    keys = proxy.data.shape_keys.key_blocks
+    slider = sidebar()
+    column, row = slider.x + slider.width // 2 - 40, inside.HEIGHT - slider.y - slider.height
+    told = inside.facts["dragged"] = {"before": values(keys)}
+    yield from mouse("mousemove", str(column), str(row + FIRST_SLIDER))
+    yield from inside.drawn()
+    inside.picture("before_drag")
+    with inside.in_viewport():
+        bpy.ops.ed.undo_push(message="before")  # as importing by the menu leaves it
+    yield from mouse("mousedown", "1")
+    for _ in range(6):
+        yield from mouse("mousemove_relative", "--", "12", "0")
+    yield from inside.drawn()
+    told["held"] = values(keys)
+    inside.picture("held")
+    yield from mouse("mouseup", "1")
+    told["released"] = values(keys)
+    yield from mouse("mousemove", "100", "400", "key", "ctrl+z")
+    yield from inside.drawn()
+    told["undone"] = values(bpy.data.objects["Ball"].data.shape_keys.key_blocks)
+    inside.viewport()[1].spaces.active.show_region_ui = False
+    yield from inside.drawn()
+
+
+def show_only_sliders() -> Iterator[float]:
+    """The sidebar with the Expression panel alone."""
+    name = next(name for name in sys.modules if name.endswith(".likeness.blender_addon"))
+    modules = importlib.import_module(f"{name}.registration")._WITH_CLASSES
+    for kind in [kind for module in modules for kind in module.classes]:
+        if issubclass(kind, bpy.types.Panel) and not kind.__module__.endswith(".expression"):
+            bpy.utils.unregister_class(kind)
+    inside.viewport()[1].spaces.active.show_region_ui = True
+    yield from inside.drawn(3)
+    sidebar().active_panel_category = "Likeness"
+    yield from inside.drawn(3)
+
+
+def sidebar() -> bpy.types.Region:
+    return next(region for region in inside.viewport()[1].regions if region.type == "UI")
+
+
+def mouse(*told: str) -> Iterator[float]:
+    """What the mouse does, and the time that Blender needs to follow."""
+    subprocess.run(["xdotool", *told], check=True, timeout=20)
+    yield 0.4
+
+
+def values(keys: bpy.types.bpy_prop_collection) -> dict[str, float]:
+    return {key.name: round(key.value, 4) for key in keys}
 
 
 def play(proxy: bpy.types.Object) -> Iterator[float]:

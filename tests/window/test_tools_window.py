@@ -34,6 +34,19 @@ def test_every_operator_is_undone_and_done_again(seen):
     assert "Traceback" not in seen.said
 
 
+def test_a_slider_dragged_by_the_mouse_moves_the_face_meanwhile_and_is_undone(seen):
+    dragged = seen.facts["dragged"]
+    before, held, released, undone = (
+        dragged[when] for when in ("before", "held", "released", "undone")
+    )
+    assert {name for name in held if held[name] != before[name]} == {"browInnerUp"}
+    assert 0.1 < held["browInnerUp"] == released["browInnerUp"]
+    assert undone == before
+    view = np.s_[100:790, 100:760]
+    shown = [seen.pictures[name][view].astype(int) for name in ("before_drag", "held")]
+    assert np.any(np.abs(shown[1] - shown[0]) > 20, axis=-1).sum() > 50
+
+
 @pytest.mark.parametrize(
     ("picture", "place"), [("first_frame", "start"), ("last_frame", "end"), ("opened_again", "end")]
 )
