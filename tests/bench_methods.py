@@ -1,6 +1,6 @@
-"""What baking and levels of detail cost, in dB on held-out frames posed by the avatar.
+"""What baking FlashAvatar and levels of detail cost, in dB on held-out frames.
 
-    python -m tests.bench_methods [CLIP] [--preset standard] [--seconds 0] [--plot PNG]
+    python -m tests.bench_methods [CLIP] [--preset NAME] [--seconds 0] [--images 400] [--plot PNG]
 
 CLIP is the folder of a tracked clip; without it, the ray-traced stand-in of the tests.
 """
@@ -16,24 +16,35 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from engine.api.baked import BakedAvatar, GaussianArrays
+from engine.api.baked import BakedAvatar, GaussianArrays, Performance
 from engine.api.settings import METHODS, PRESETS
 from engine.avatar import Avatar
-from engine.bake import bake
+from engine.bake import bake, performance_of
 from engine.bake_error import bake_error
 from engine.clip import TrackedClip
 from engine.levels import importance
+from engine.linear_avatar import LinearAvatar
 from engine.linearisation import decompose
 from engine.methods.flashavatar import reconstruct
 from engine.methods.photometric import track_by_avatar
-from engine.methods.progress import Progress
+from engine.methods.settling import settle
 from engine.metrics import evaluate, held_out, on_black, psnr
 from engine.render import render_arrays
 from tests.engine.test_reconstruct_job import write_ellipsoid
 
 COUNTS = (4, 8, 16, 24, 40)
-MEASURED = 16
+MEASURED = 8
 """Held-out frames."""
+COLUMNS = {
+    "blendshapes": "K",
+    "svd": "SVD, un-baked's poses",
+    "learned": "learned, un-baked's poses",
+    "svd_posed": "SVD, own poses",
+    "learned_posed": "learned, own poses",
+    "psnr": "against un-baked",
+    "psnr_sliders": "sliders",
+    "psnr_worst_slider": "worst slider",
+}
 
 
 def main() -> None:
@@ -42,6 +53,7 @@ def main() -> None:
     parser.add_argument("clip", nargs="?", help="folder of a tracked clip")
     parser.add_argument("--preset", choices=PRESETS, default="standard")
     parser.add_argument("--seconds", type=float, default=0.0, help="of the fit; 0 has no limit")
+    parser.add_argument("--images", type=int, default=400, help="of each sum's own fit")
     parser.add_argument("--plot", help="PNG to draw the first table to")
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
@@ -56,63 +68,69 @@ def measure(clip: TrackedClip, options: argparse.Namespace) -> None:
     settings = METHODS["flashavatar"].presets[options.preset]
     settings = replace(settings, size=min(settings.size, clip.camera.width))
     *_, last = reconstruct(clip, settings, train_frames=train, max_seconds=options.seconds or None)
-    posed = posed_by_avatar(clip, last, tests)
-    rows = tables(last.avatar, bake(last.avatar, posed, {}, tests), posed)
+    fitted = replace(clip, params=last.params or clip.params)
+    rows = bake_curve(last.avatar, fitted, tests, options.images)
     if options.plot:
         draw(rows, Path(options.plot))
+    shown = measured(tests)
+    posed = replace(fitted, params=track_by_avatar(last.avatar, fitted, shown))
+    print(level_table(bake(last.avatar, posed, {}, tests), posed, shown))
 
 
-def posed_by_avatar(clip: TrackedClip, last: Progress, tests: np.ndarray) -> TrackedClip:
-    """The clip with its training frames as the fit corrected them, the others by their picture."""
-    fitted = replace(clip, params=last.params or clip.params)
-    return replace(fitted, params=track_by_avatar(last.avatar, fitted, tests))
-
-
-def tables(avatar: Avatar, baked: BakedAvatar, clip: TrackedClip) -> list[dict[str, float]]:
-    """Print both tables; the rows of the first."""
-    tests = baked.performance.test_frames
-    train = np.setdiff1d(np.arange(len(clip)), tests)
-    shown = tests[np.unique(np.linspace(0, len(tests) - 1, MEASURED).round().astype(int))]
-    rows = bake_curve(avatar, baked, clip, train, shown)
-    print(bake_table(rows, un_baked_psnr(avatar, clip, shown)))
-    print(level_table(baked, clip, shown))
-    return rows
+def measured(tests: np.ndarray) -> np.ndarray:
+    """The held-out frames that are looked at, spread over all."""
+    return tests[np.unique(np.linspace(0, len(tests) - 1, MEASURED).round().astype(int))]
 
 
 def bake_curve(
-    avatar: Avatar, baked: BakedAvatar, clip: TrackedClip, train: np.ndarray, shown: np.ndarray
+    avatar: Avatar, clip: TrackedClip, tests: np.ndarray, images: int
 ) -> list[dict[str, float]]:
-    """For several K: held-out PSNR, and PSNR against the un-baked avatar."""
+    """Prints, for several K, PSNR of held-out frames by the blendshapes of the SVD and by those
+    that then learned from `images`: posed by the un-baked avatar, and by themselves. And how far
+    the latter are from the un-baked avatar, in frames and sliders."""
+    train, shown = np.setdiff1d(np.arange(len(clip)), tests), measured(tests)
     codes = torch.from_numpy(np.asarray(clip.head.code(clip.params[train]), np.float32))
-    found = decompose(avatar, codes, importance(avatar, baked.performance))
+    shot = performance_of(clip, tests)
+    found = decompose(avatar, codes, importance(avatar, shot))
+    posed = posed_by(avatar, clip, shown)
+    un_baked = held_out_psnr(avatar, posed, shown)
+    print(f"un-baked {un_baked:.2f} dB", flush=True)
+    print(f"| {' | '.join(COLUMNS.values())} |\n{'|--:' * len(COLUMNS)}|", flush=True)
     rows = []
     for count in COUNTS:
-        base, deltas, weight_map = found.linear(most=count, left_over=0.0)
-        one = replace(
-            baked,
-            binding=avatar.binding,
-            base=base,
-            deltas=deltas,
-            weight_map=weight_map,
-            levels=(len(base),),
-            level_offsets=(),
-        )
-        held_out_psnr = float(evaluate(one, clip, shown)["psnr"])
-        error = bake_error(avatar, one, clip)
-        rows.append({"blendshapes": len(deltas), "held_out": held_out_psnr, **error})
+        deltas, network = found.blendshapes(most=count, left_over=0.0)
+        summed = LinearAvatar(avatar.head, avatar.binding, found.base, deltas, network)
+        row: dict[str, float] = {"blendshapes": len(deltas), "un_baked": un_baked}
+        row |= both_ways("svd", summed, clip, posed, shown)
+        settle(summed, clip, train, images)
+        row |= both_ways("learned", summed, clip, posed, shown)
+        row |= bake_error(avatar, plainly_baked(summed, codes, shot), posed)
+        print("| " + " | ".join(f"{row[name]:.4g}" for name in COLUMNS) + " |", flush=True)
+        rows.append(row)
     return rows
 
 
-def bake_table(rows: Sequence[dict[str, float]], un_baked: float) -> str:
-    """The curve as a table."""
-    lines = [
-        f"FlashAvatar, un-baked {un_baked:.2f} dB held out",
-        "| K | held out dB | against un-baked dB | sliders dB | worst slider dB |",
-        "|--:|--:|--:|--:|--:|",
-    ]
-    form = "| {blendshapes} | {held_out:.2f} | {psnr:.1f} | {psnr_sliders:.1f} |"
-    lines += [f"{form.format(**row)} {row['psnr_worst_slider']:.1f} |" for row in rows]
-    return "\n".join(lines) + "\n"
+def both_ways(
+    name: str, summed: LinearAvatar, clip: TrackedClip, posed: TrackedClip, shown: np.ndarray
+) -> dict[str, float]:
+    """PSNR in the poses of the un-baked avatar, and in its own."""
+    own = posed_by(summed, clip, shown)
+    return {
+        name: held_out_psnr(summed, posed, shown),
+        f"{name}_posed": held_out_psnr(summed, own, shown),
+    }
+
+
+def posed_by(avatar: Avatar, clip: TrackedClip, shown: np.ndarray) -> TrackedClip:
+    """The clip with these frames posed by how the avatar looks in them."""
+    return replace(clip, params=track_by_avatar(avatar, clip, shown))
+
+
+def plainly_baked(summed: LinearAvatar, codes: torch.Tensor, shot: Performance) -> BakedAvatar:
+    """The sum as a file would have it, without order and levels."""
+    base, deltas, weight_map = summed.linear(codes)
+    binding, levels = summed.binding, (len(base),)
+    return BakedAvatar("", summed.head, binding, base, deltas, weight_map, levels, shot, {})
 
 
 def level_table(baked: BakedAvatar, clip: TrackedClip, shown: np.ndarray) -> str:
@@ -126,8 +144,8 @@ def level_table(baked: BakedAvatar, clip: TrackedClip, shown: np.ndarray) -> str
     return "\n".join(lines) + "\n"
 
 
-def un_baked_psnr(avatar: Avatar, clip: TrackedClip, shown: np.ndarray) -> float:
-    """Mean PSNR of frames drawn with the avatar itself."""
+def held_out_psnr(avatar: Avatar, clip: TrackedClip, shown: np.ndarray) -> float:
+    """Mean PSNR of frames drawn with the avatar itself, not baked."""
     ratios = []
     for index in shown.tolist():
         with torch.no_grad():
@@ -139,7 +157,7 @@ def un_baked_psnr(avatar: Avatar, clip: TrackedClip, shown: np.ndarray) -> float
 
 
 def draw(rows: Sequence[dict[str, float]], path: Path) -> None:
-    """PSNR against the un-baked avatar by the number of blendshapes."""
+    """PSNR of held-out frames by the number of blendshapes."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -147,17 +165,13 @@ def draw(rows: Sequence[dict[str, float]], path: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(6, 3.5), layout="constrained")
     counts = [row["blendshapes"] for row in rows]
-    names = {
-        "psnr": "held-out frames",
-        "psnr_sliders": "single sliders, mean",
-        "psnr_worst_slider": "single sliders, worst",
-    }
-    for key, label in names.items():
-        axes.plot(counts, [row[key] for row in rows], marker="o", label=label)
-    axes.set(xlabel="blendshapes K", ylabel="baked against un-baked, dB")
+    for name in ("svd", "learned", "svd_posed", "learned_posed"):
+        axes.plot(counts, [row[name] for row in rows], marker="o", label=COLUMNS[name])
+    axes.axhline(rows[0]["un_baked"], color="black", linestyle=":", label="un-baked, own poses")
+    axes.set(xlabel="blendshapes K", ylabel="held-out frames, dB")
     axes.set_title("FlashAvatar baked to blendshapes", fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=130)
 
 

@@ -12,9 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.api.avatar_file import write_avatar
 from engine.api.settings import METHODS, FlashAvatarSettings, RGBAvatarSettings
-from engine.bake import bake
+from engine.bake import bake, performance_of
+from engine.methods.settling import settled
 from tests.engine.ellipsoid import EllipsoidClip
 
 SETTINGS = {
@@ -33,7 +36,9 @@ def write_avatars(folder: Path) -> None:
     for name, settings in SETTINGS.items():
         method = import_module(f"engine.methods.{METHODS[name].module}")
         *_, last = method.reconstruct(clip, settings, "cpu")
-        baked = bake(last.avatar, clip, {"name": name, "method": name})
+        shot = performance_of(clip, np.zeros(0, np.int32))
+        summed = settled(last.avatar, clip, shot, settings.images)
+        baked = bake(summed, clip, {"name": name, "method": name})
         write_avatar(folder / f"{name}.likeness", baked)
 
 
