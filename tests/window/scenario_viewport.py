@@ -84,10 +84,7 @@ def projections(proxy: bpy.types.Object) -> Iterator[float]:
 def views(proxy: bpy.types.Object) -> Iterator[float]:
     """Colour under view transforms; X-ray and wireframe; a stretched head."""
     head = centre(proxy)
-    for transform in ("AgX", "Filmic", "Standard"):
-        bpy.context.scene.view_settings.view_transform = transform
-        yield from inside.drawn()
-        shoot(transform, {"head": head})
+    yield from view_transforms(head)
     front = head + Vector((0.05, -0.3, 0))
     add_cube("Front", front, 0.05, RED)
     space().shading.show_xray = True
@@ -104,6 +101,24 @@ def views(proxy: bpy.types.Object) -> Iterator[float]:
     yield from inside.drawn()
     shoot("stretched", wide)
     proxy.find_armature().scale.x = 1
+
+
+def view_transforms(head: Vector) -> Iterator[float]:
+    """In Rendered mode, beside a cube that shows what they do: Solid mode knows none."""
+    beside = head + Vector((0.2, 0, 0))
+    add_cube("Beside", beside, 0.05, RED)
+    scene = bpy.context.scene
+    scene.render.engine, scene.cycles.preview_samples = "CYCLES", 1
+    space().shading.type = "RENDERED"
+    for transform in ("AgX", "Filmic", "Standard"):
+        scene.view_settings.view_transform = transform
+        for _ in range(30):
+            yield from inside.drawn()
+            if inside.color(tuple(beside))[0] > 100:
+                break
+        shoot(transform, {"head": head, "beside": beside})
+    space().shading.type = "SOLID"
+    bpy.data.objects.remove(bpy.data.objects["Beside"])
 
 
 def hiding(proxy: bpy.types.Object) -> Iterator[float]:

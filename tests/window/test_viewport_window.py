@@ -40,6 +40,8 @@ def test_it_reaches_its_edge(seen, view):
 @pytest.mark.parametrize("transform", ["Standard", "AgX", "Filmic"])
 def test_its_colour_is_the_footages_under_every_view_transform(seen, transform):
     assert color(seen, transform, "head") == pytest.approx(SKIN, abs=10)
+    acts = np.abs(color(seen, transform, "beside") - color(seen, "Standard", "beside")).max()
+    assert (acts > 30) == (transform != "Standard")
 
 
 @pytest.mark.parametrize("mode", ["xray", "wireframe"])
