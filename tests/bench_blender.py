@@ -25,6 +25,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 GAUSSIANS, BLENDSHAPES, REPEATS = 60_000, 20, 25
+CLIP_FRAMES = 750  # 30 seconds
 FLOATS = 59  # position 3, colour 3 + 45, opacity, scale 3, rotation 4
 
 
@@ -111,6 +112,7 @@ def measure() -> None:
     print("\n| step, each frame | ms |\n|---|--:|")
     evaluation(proxy, avatar)
     redraw(proxy, avatar)
+    arriving(avatar)
     sizes(avatar)
 
 
@@ -176,6 +178,46 @@ def redraw(proxy: object, avatar: object) -> None:
     print(f"| order for a redraw, and its texture | {ours:.1f} | {theirs:.1f} |")
     ours, theirs = least(lambda: splat_shader.UploadedSplats(gaussians)), least(rewrite)
     print(f"| a new pose to the GPU | {ours:.1f} | {theirs:.1f} |")
+
+
+def arriving(avatar: object) -> None:
+    """What Create Avatar's deliveries cost the thread that Blender's window waits for."""
+    import bpy
+    from likeness.blender_addon.arrival import Arrival
+    from likeness.engine.api.avatar_file import write_avatar
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    print(f"\n| Create Avatar, {CLIP_FRAMES} frames of footage | ms |\n|---|--:|")
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/preview.likeness"
+        write_avatar(path, filmed(avatar))
+        arrival = Arrival()
+        for name, final in (
+            ("the first preview", False),
+            ("each further preview", False),
+            ("the finished avatar", True),
+        ):
+            arrival.offer(path, final)
+            arrival._reading.result()  # of the thread that reads it
+            start = time.thread_time()
+            arrival.poll()
+            print(f"| {name} comes into the scene | {1e3 * (time.thread_time() - start):.0f} |")
+        arrival.close()
+
+
+def filmed(avatar: object) -> object:
+    """The avatar with a performance of so many frames."""
+    import dataclasses
+
+    performance = avatar.performance
+    frames = np.arange(CLIP_FRAMES)
+    longer = dataclasses.replace(
+        performance,
+        params=performance.params[frames % len(performance.times)],
+        times=frames / 25.0,
+        confidence=np.ones(CLIP_FRAMES, np.float32),
+    )
+    return dataclasses.replace(avatar, performance=longer)
 
 
 def sizes(avatar: object) -> None:
