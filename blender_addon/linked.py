@@ -15,8 +15,8 @@ def locked_reason(proxy: bpy.types.Object) -> str:
     locked = next((block for block in blocks if block is not None and _is_locked(block)), None)
     if locked is None:
         return ""
-    library = (locked.library and locked) or locked.override_library.reference
-    name = bpy.path.basename(library.library.filepath)
+    source = locked if locked.library is not None else locked.override_library.reference
+    name = bpy.path.basename(source.library.filepath)
     return f"This avatar is linked from {name}: Make Override in Avatars lets you edit it"
 
 
