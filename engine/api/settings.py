@@ -125,9 +125,6 @@ class FlashAvatarSettings:
     """Share of the fit that trains at half of it."""
     mouth_weight: float = 40.0
     """How much more an error counts on the mouth (eq. 8)."""
-    weigh_eyes: bool = True
-    """And on the eyes as much; in the paper they count as the skin does. A blink is seldom and
-    small: it is not learned otherwise."""
     perceptual_weight: float = 0.05
     """Of LPIPS-VGG where its weights are installed, else of four times 1 - SSIM."""
     perceptual_from: float = 0.5
@@ -141,7 +138,7 @@ class FlashAvatarSettings:
 FLASHAVATAR_PAPER = FlashAvatarSettings(
     uv_size=128, network_uv=0, width=256, network_rate=1e-4, learn_positions=False, confine=False,
     correct_frames=False, images=150_000, batch=1, base_only_images=0, half_size_share=0.0,
-    weigh_eyes=False, perceptual_from=0.1, lpips_window=1.0,
+    perceptual_from=0.1, lpips_window=1.0,
 )  # fmt: skip
 """FlashAvatar as published: for a GPU, and to compare with."""
 

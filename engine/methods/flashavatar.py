@@ -56,8 +56,8 @@ def _start(
         generator,
     )
     avatar = OffsetAvatar(head, binding, network, START_SIZE * spacing)
-    detail = _in_parts(head, binding, ("mouth", "eyes") if settings.weigh_eyes else ("mouth",))
-    return begin(avatar, frames, settings, spacing, detail, generator, report)
+    mouth = _in_mouth(head, binding)
+    return begin(avatar, frames, settings, spacing, mouth, generator, report)
 
 
 def _parts(head: HeadModel, binding: Binding, confine: bool) -> FaceParts:
@@ -68,10 +68,9 @@ def _parts(head: HeadModel, binding: Binding, confine: bool) -> FaceParts:
     return FaceParts(np.ones((1, codes), bool), (0,), np.ones((1, count), np.float32))
 
 
-def _in_parts(head: HeadModel, binding: Binding, parts: tuple[str, ...]) -> np.ndarray:
-    """Gaussians [N] bool of regions that these parts own: lips and what is between them, eyes."""
-    owned = {name for part in parts for name in REGIONS[part]}
-    names = [i for i, name in enumerate(head.region_names) if name in owned]
+def _in_mouth(head: HeadModel, binding: Binding) -> np.ndarray:
+    """Gaussians [N] bool of the lips and what is between them."""
+    names = [i for i, name in enumerate(head.region_names) if name in REGIONS["mouth"]]
     return np.isin(head.face_regions[binding.face], names)
 
 
