@@ -13,7 +13,8 @@ from engine.bake import bake
 from engine.binding import uniform_uv_binding
 from engine.face_parts import face_parts
 from engine.linearisation import decompose
-from engine.methods.flash_loss import THRESHOLD, huber_gradient
+from engine.losses import ssim
+from engine.methods.flash_loss import SSIM_SHARE, THRESHOLD, huber_gradient, perceptual_gradient
 from engine.methods.flashavatar import reconstruct
 from engine.metrics import evaluate, held_out
 from engine.networks import CodeStatistics
@@ -134,6 +135,14 @@ def test_the_huber_gradient_is_that_of_equation_7():
     truth.backward()
     assert loss == pytest.approx(float(truth.detach()))
     torch.testing.assert_close(gradient, image.grad)
+
+
+def test_without_vgg_s_weights_perception_is_what_ssim_leaves(monkeypatch):
+    monkeypatch.setattr("engine.methods.flash_loss.perceptual_network", lambda device: None)
+    image, target = torch.rand(2, 24, 24, 3, requires_grad=True), torch.rand(2, 24, 24, 3)
+    (SSIM_SHARE * (1 - ssim(image, target).mean())).backward()
+    found = perceptual_gradient(image.detach(), target, 0.5, torch.Generator())
+    torch.testing.assert_close(found, image.grad, atol=1e-6, rtol=1e-3)
 
 
 def test_the_paper_s_own_configuration_runs(clip):
