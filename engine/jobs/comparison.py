@@ -134,7 +134,7 @@ def _row(method: str, result: dict[str, Any], baked: BakedAvatar) -> dict[str, A
     return {
         "method": method,
         **metrics,
-        "fit_seconds": result["seconds"]["fit"],
+        "fit_seconds": round(result["seconds"]["fit"] + result["seconds"]["settle"], 1),
         "gaussians": result["gaussians"],
         "blendshapes": result["blendshapes"],
         "bake_psnr": round(result["bake_error"]["psnr"], 2),
