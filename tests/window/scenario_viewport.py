@@ -176,7 +176,8 @@ def undo_and_redo() -> Iterator[float]:
 
 
 def several(proxy: bpy.types.Object) -> Iterator[float]:
-    """A second avatar before the first, an instance beside, a second viewport from behind."""
+    """A second avatar before the first, an instance beside, a second viewport with a camera of its
+    own behind them."""
     head = centre(proxy)
     other = import_avatar()
     rig = other.find_armature()
@@ -205,8 +206,13 @@ def several(proxy: bpy.types.Object) -> Iterator[float]:
         for a in bpy.context.window_manager.windows[0].screen.areas
         if a.type == "VIEW_3D" and a != area
     )
-    view = behind.spaces.active.region_3d
-    view.view_rotation = Vector((0, 1, 0)).to_track_quat("Z", "Y")
+    camera = bpy.data.objects.new("Behind", bpy.data.cameras.new("Behind"))
+    camera.location = head + Vector((0.05, 1.5, 0.1))
+    camera.rotation_euler = (head - camera.location).to_track_quat("-Z", "Y").to_euler()
+    bpy.context.collection.objects.link(camera)
+    own = behind.spaces.active
+    own.use_local_camera, own.camera = True, camera
+    own.region_3d.view_perspective = "CAMERA"
     yield from inside.drawn()
     inside.picture("split")
     inside.facts["split"] = {
