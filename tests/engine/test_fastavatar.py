@@ -9,7 +9,7 @@ import torch
 
 from engine.api.baked import MEANS
 from engine.api.errors import HeadError, LikenessError
-from engine.methods.fastavatar.fusion import LEAST_KEPT, drawn_masks, fused, kept, masked
+from engine.methods.fastavatar.fusion import drawn_masks, fused, kept, masked
 from engine.methods.fastavatar.gaussian_head import FrameGaussians
 from engine.methods.fastavatar.losses import drawn_slices, tracking_loss
 from engine.methods.fastavatar.model import WEIGHTS, FastAvatar
@@ -178,8 +178,11 @@ def test_drawn_masks_are_whole_and_as_likely_as_their_logits_say():
 def test_the_likelier_of_staying_and_going_is_taken():
     logits = torch.tensor([[2.0, -1, 0.5], [-3, 1, -0.1]])
     assert kept(logits).tolist() == [[True, False, True], [False, True, False]]
-    assert kept(torch.linspace(-9, -1, 1000)).sum() == 1000 * LEAST_KEPT
     assert within_budget(logits, 2).tolist() == [[True, False, False], [False, True, False]]
+
+
+def test_no_point_is_left_without_a_gaussian():
+    assert kept(torch.tensor([[-5.0, -1], [-3, -2]])).tolist() == [[False, True], [True, False]]
 
 
 def test_of_what_several_frames_see_the_best_stays():

@@ -54,6 +54,8 @@ def test_the_job_makes_an_avatar_of_two_frames_and_measures_the_others(tmp_path:
     assert result["pictures_seen"] == 2
     assert min(result["psnr_seen"], result["metrics"]["psnr"]) > 15
     assert avatar.info["method"] == "omgavatar"
+    told = [event["message"] for event in events if event["event"] == "notice"]
+    assert any("not on 'ellipsoid': the pictures are projected" in words for words in told)
     assert not np.isin([2, 30], avatar.performance.test_frames).any()
     assert len(avatar.levels) > 1
     assert [event for event in events if event["event"] == "preview"]

@@ -11,7 +11,7 @@ import torch
 
 from engine.api.errors import Cancelled, LikenessError, ModelError
 from engine.api.training import TrainRequest
-from engine.jobs.training import train
+from engine.jobs.training import FIRST_CHECKED, SHOTS, train
 from engine.methods.checkpoints import Checkpoints
 from engine.methods.feedforward import training
 from engine.methods.feedforward.lessons import Lessons, halves
@@ -21,6 +21,7 @@ from engine.methods.pace import Pace
 from engine.people.cast import Cast
 
 METHOD, SIZE, PEOPLE = "fastgha", 64, 4
+SHIPPED_SIZE = 128
 OVERFIT_STEPS, GAIN = 30, 1.0  # dB; it gained 1.38 when this was written
 SHIPPED = [name for name in MODELS if (Path("engine/weights") / f"{name}.safetensors").is_file()]
 
@@ -169,6 +170,20 @@ def test_a_wrong_weights_file_is_refused_and_changes_nothing(tmp_path):
 def test_shipped_weights_are_small_whole_and_fit(method):
     assert shipped(method).stat().st_size < 20e6
     assert trained(method).training is False
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory) -> Lessons:
+    """Somebody that no shipped network was trained on."""
+    cast = Cast(tmp_path_factory.mktemp("strangers"), SHOTS, SHIPPED_SIZE)
+    return Lessons([lambda: halves(cast.views(FIRST_CHECKED + 1))])
+
+
+@pytest.mark.parametrize("method", SHIPPED)
+def test_shipped_weights_know_something_of_strangers(method, stranger):
+    torch.manual_seed(0)
+    untrained = training.held_out_psnr(MODELS[method]("compact"), stranger)
+    assert training.held_out_psnr(trained(method), stranger) > untrained + 3.0
 
 
 def test_weights_that_are_not_shipped_are_said_to_be_missing():

@@ -15,8 +15,6 @@ from .points import HeadPoints
 
 FAINTEST = 1e-6
 """Opacity that stands for none, where a gradient must pass."""
-LEAST_KEPT = 0.02
-"""Of all Gaussians, at least: an untrained network must not return nothing."""
 
 
 def keep_probability(importance: Tensor) -> Tensor:
@@ -32,12 +30,11 @@ def drawn_masks(importance: Tensor) -> Tensor:
 
 
 def kept(importance: Tensor) -> Tensor:
-    """Which Gaussians stay at inference, bool: the more likely of the two, nothing is drawn."""
-    staying = importance > 0
-    if staying.float().mean() >= LEAST_KEPT:
-        return staying
-    least = importance.flatten().quantile(1 - LEAST_KEPT)
-    return importance >= least
+    """Which of the Gaussians [F, N] of F frames stay at inference, bool: what is more likely to
+    stay than to go, and every point's best, so that nothing is left open. Nothing is drawn."""
+    best = torch.zeros_like(importance, dtype=torch.bool)
+    best.scatter_(0, importance.argmax(0, keepdim=True), True)
+    return best | (importance > 0)
 
 
 def fused(

@@ -11,13 +11,14 @@ from ..feedforward.layers import Pyramid
 from ..feedforward.method import FeedForward, render
 from ..feedforward.picture_losses import over, photometric, random_backgrounds, weighted
 from ..feedforward.regressed import RegressedAvatar
+from ..feedforward.topology import check_head
 from ..feedforward.views import Views
 from .fusion import drawn_masks, fused, keep_probability, kept, masked
 from .gaussian_head import FrameGaussians, GaussianHead
 from .local_features import LocalFeatures
 from .losses import drawn_slices, offset_size, tracking_loss
 from .packing import chosen_frames
-from .points import HeadPoints, check_head, head_points
+from .points import HeadPoints, head_points
 from .settings import CAPACITY, SIZES
 from .transformer import GaussianTransformer
 
@@ -69,7 +70,7 @@ class FastAvatar(FeedForward):
     ) -> tuple[FrameGaussians, Views]:
         """Gaussians of each of the frames that stay whole, `capacity` at most, and these frames;
         on the points that training has, or on others."""
-        check_head(sources.head)
+        check_head(sources.head, "FastAvatar")
         points = points or self.points
         whole, rest = chosen_frames(sources, capacity)
         views = sources[whole]

@@ -12,7 +12,6 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from ...api.baked import Binding
-from ...api.errors import HeadError
 from ...api.head import HeadModel
 from ...binding import SurfaceBinding, texel_spacing, uniform_uv_binding
 from ...heads.builtin import builtin_head
@@ -76,16 +75,6 @@ class HeadPoints(nn.Module):
 def head_points(tokens_uv: int, points_uv: int) -> HeadPoints:
     """The points of UV rasters of these sizes; made once."""
     return HeadPoints(tokens_uv, points_uv)
-
-
-def check_head(head: HeadModel) -> None:
-    """Raise HeadError where the points do not fit: another topology."""
-    known = builtin_head()
-    if not np.array_equal(head.faces, known.faces):
-        raise HeadError(
-            f"FastAvatar's points lie on the built-in head, not on '{head.name}'.",
-            "Track the pictures with the built-in head.",
-        )
 
 
 @lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ from ..feedforward.method import FeedForward, render
 from ..feedforward.picture_losses import depth_error, photometric, silhouette, weighted
 from ..feedforward.projection import head_cameras, plucker_rays
 from ..feedforward.surface import surface_maps
+from ..feedforward.topology import check_head
 from ..feedforward.views import Views
 from .avatar import DeformedAvatar
 from .backbone import CompactBackbone, PaperBackbone
@@ -47,7 +48,8 @@ class FastGHA(FeedForward):
 
     def forward(self, sources: Views) -> DeformedAvatar:
         """The avatar of the person in the views. Raises TrackingError for a view without the
-        head."""
+        head, HeadError for a head of another topology than the built-in one's."""
+        check_head(sources.head, "FastGHA")
         attributes = self.attributes(sources).float()
         side = int(np.clip(sources.cameras.height, self.sizes.size, FINEST * self.sizes.size))
         if side != self.sizes.size:

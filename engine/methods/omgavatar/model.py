@@ -21,13 +21,14 @@ from ..feedforward.method import FeedForward
 from ..feedforward.picture_losses import photometric, weighted
 from ..feedforward.projection import project, sample, skull_poses, visible
 from ..feedforward.surface import SurfaceMaps, surface_maps
+from ..feedforward.topology import check_head
 from ..feedforward.views import Views
 from .avatar import OMGRegressed, Refiner
 from .encoder import CompactEncoder, PaperEncoder, Seen
 from .gaussian_networks import Attributes
 from .settings import LEVELS, SIZES
 from .shoulders import Shoulders
-from .vertices import HeadVertices, check_head
+from .vertices import HeadVertices
 
 REACH = 0.01
 """Metres that the network may move a vertex (the code's 0.05 of a FLAME five times as large)."""
@@ -79,7 +80,7 @@ class OMGAvatar(FeedForward):
 
     def at_level(self, sources: Views, level: int) -> OMGRegressed:
         """The avatar of the person in the views, subdivided `level` times."""
-        check_head(sources.head)
+        check_head(sources.head, "OMG-Avatar")
         seen = self._seen(sources)
         rows, columns = seen.local.shape[-2:]
         maps = surface_maps(sources.vertices, sources.head.faces, sources.cameras, rows, columns)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from ...api.baked import Binding
-from ...api.errors import HeadError
 from ...api.head import HeadModel
 from ...binding import uv_tangents
 from ...heads.builtin import builtin_head
@@ -51,15 +50,6 @@ class HeadVertices(nn.Module):
         for number in range(1, level + 1):
             vertices = self.grown(vertices, number)
         return vertices
-
-
-def check_head(head: HeadModel) -> None:
-    """Raise HeadError where the queries do not fit: another topology."""
-    if not np.array_equal(builtin_head().faces, head.faces):
-        raise HeadError(
-            f"OMG-Avatar's queries lie on the built-in head, not on '{head.name}'.",
-            "Track the pictures with the built-in head.",
-        )
 
 
 def _spacing(head: HeadModel, faces: np.ndarray, binding: Binding) -> np.ndarray:

@@ -7,6 +7,7 @@ worse than a projection does, the projection is the better start, and the user i
 from __future__ import annotations
 
 from ...api.baked import BakedAvatar
+from ...api.errors import HeadError
 from ...bake import bake
 from ...clip import TrackedClip
 from ...progress import Report, span
@@ -27,9 +28,13 @@ def first_avatar(
     """The start that fills the views' mattes, and a line for the user or nothing. `label` is the
     method's for people. Raises ModelError where the method's weights are damaged."""
     plain = bake(plain_start(clip.head), clip, draft=True)
-    network = network_start(method, clip, views)
+    network, why = None, f"{label} has no weights here"
+    try:
+        network = network_start(method, clip, views)
+    except HeadError as error:
+        why = error.message.rstrip(".")
     if network is None:
-        words = f"{label} has no weights here: the pictures are projected onto the head instead."
+        words = f"{why}: the pictures are projected onto the head instead."
         return shaped(plain, views, report), words
     seen = shaped(network, views, span(report, 0, 0.5))
     projected = shaped(plain, views, span(report, 0.5, 1))
