@@ -8,6 +8,9 @@ import numpy as np
 
 from .pose import Poses, cross_matrix, project
 
+GRAZING = 0.1
+"""Cosine between a line of sight and a triangle's normal below which it counts as this."""
+
 
 class Tracks(NamedTuple):
     """N of them."""
@@ -65,6 +68,28 @@ def carry_tracks(
     return (camera * share).sum(1), there, project(there, K) - tracks.end
 
 
+def slid_jacobian(
+    tracks: Tracks, shaped: np.ndarray, poses: Poses, here: np.ndarray, there: np.ndarray,
+    focal: float,
+) -> np.ndarray:  # fmt: skip
+    """What a change of the first frame's pose takes from the error, [N, 2, 6], as pixel_jacobian.
+
+    The corner stays on its pixel's ray there and slides over its triangle, which the second frame
+    sees from its own side. `here` and `there` are carry_tracks'.
+    """
+    camera = _pose(shaped[tracks.first[:, None], tracks.corners], poses, tracks.first)
+    normal = np.cross(camera[:, 1] - camera[:, 0], camera[:, 2] - camera[:, 0])
+    steep = (normal * here).sum(-1)
+    least = GRAZING * np.linalg.norm(normal, axis=-1) * np.linalg.norm(here, axis=-1)
+    steep = np.where(np.abs(steep) < least, np.copysign(least, steep), steep)
+    arm = here - poses.translation[tracks.first]
+    moved = np.concatenate([-cross_matrix(arm), np.broadcast_to(np.eye(3), (len(arm), 3, 3))], -1)
+    across = (normal[:, None] @ moved) / steep[:, None, None]
+    slid = moved - here[..., None] * across
+    turn = poses.rotation[tracks.second] @ np.swapaxes(poses.rotation[tracks.first], -1, -2)
+    return pixel_rows(there, focal) @ turn @ slid
+
+
 def _pose(points: np.ndarray, poses: Poses, frames: np.ndarray) -> np.ndarray:
     turned = points @ np.swapaxes(poses.rotation[frames], -1, -2)
     return turned + poses.translation[frames][:, None]
@@ -72,8 +97,14 @@ def _pose(points: np.ndarray, poses: Poses, frames: np.ndarray) -> np.ndarray:
 
 def pixel_jacobian(points: np.ndarray, centre: np.ndarray, focal: float) -> np.ndarray:
     """d pixels / d (rotation about the head's origin, translation) [N, 2, 6]."""
+    rows = pixel_rows(points, focal)
+    return np.concatenate([rows @ -cross_matrix(points - centre), rows], -1)
+
+
+def pixel_rows(points: np.ndarray, focal: float) -> np.ndarray:
+    """d pixels / d camera points [N, 3], [N, 2, 3]."""
     z = points[:, 2:]
     rows = np.zeros((len(points), 2, 3))
     rows[:, 0, 0] = rows[:, 1, 1] = focal / z[:, 0]
     rows[:, :, 2] = -focal * points[:, :2] / z**2
-    return np.concatenate([rows @ -cross_matrix(points - centre), rows], -1)
+    return rows

@@ -13,8 +13,8 @@ from engine.heads.builtin import builtin_head
 from engine.heads.landmarks import LIPS_INNER
 from engine.tracking.crop import HeadCrop, head_square
 from engine.tracking.expression import ExpressionPrior, solve_expressions
+from engine.tracking.flow import SOFT, rigid_triangles
 from engine.tracking.flow import _step as flow_step
-from engine.tracking.flow import rigid_triangles
 from engine.tracking.landmark_model import landmark_model
 from engine.tracking.pose import (
     VIEWMAT,
@@ -27,7 +27,7 @@ from engine.tracking.pose import (
 from engine.tracking.solve import close_lips
 from engine.tracking.spread import spread_offset
 from engine.tracking.takes import bridge_lost
-from engine.tracking.tracks import Tracks, barycentrics, carry_tracks
+from engine.tracking.tracks import Tracks, barycentrics, carry_tracks, slid_jacobian
 from engine.tracking.views import TurnedCrop, one_view
 from tests.engine.nodding_head import K, nodding, observe
 
@@ -168,14 +168,34 @@ def test_flow_takes_the_jitter_out_of_poses() -> None:
         truth.translation + rng.normal(0, 0.0005, (20, 3)),
     )
     poses = shaken
-    for _ in range(5):
-        poses = flow_step(tracks, shaped, poses, seen)
+    for soft in SOFT:
+        poses = flow_step(tracks, shaped, poses, seen, soft)
     before, after = (
         np.linalg.norm(carry_tracks(tracks, shaped, p, K)[2], axis=-1) for p in (shaken, poses)
     )
     assert np.median(before) > 0.3
     assert np.median(after) < 0.1 * np.median(before)
     assert np.abs(poses.rotation - truth.rotation).max() < 0.004
+
+
+def test_a_corner_slides_over_its_triangle_as_finite_differences_say() -> None:
+    model, truth, focal, step = landmark_model(builtin_head()), nodding(20), K[0, 0], 1e-6
+    shaped = np.broadcast_to(model.neutral, (20, *model.neutral.shape))
+    tracks = perfect_tracks(model, truth)
+    tracks = tracks.at((tracks.first == 5) & (tracks.second == 8))
+    here, there, _ = carry_tracks(tracks, shaped, truth, K)
+    found = slid_jacobian(tracks, shaped, truth, here, there, focal)
+    for unknown in range(6):
+        errors = []
+        for sign in (1, -1):
+            change = sign * step * np.eye(6)[unknown]
+            rotation, translation = truth.rotation.copy(), truth.translation.copy()
+            rotation[5] = matrix_from_rotvec(change[:3]) @ rotation[5]
+            translation[5] += change[3:]
+            errors.append(carry_tracks(tracks, shaped, Poses(rotation, translation), K)[2])
+        taken = (errors[1] - errors[0]) / (2 * step)
+        apart = np.linalg.norm(found[..., unknown] - taken, axis=-1)
+        assert np.median(apart) < 0.05 * np.median(np.linalg.norm(taken, axis=-1))
 
 
 def perfect_tracks(model: object, truth: Poses) -> Tracks:

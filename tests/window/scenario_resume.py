@@ -1,4 +1,5 @@
-"""Blender opened again after it was closed in the middle of Create Avatar: it offers to go on."""
+"""Blender opened again after it was closed in the middle of Create Avatar: it offers to go on. What
+comes of it is driven by a video then."""
 
 from __future__ import annotations
 
@@ -16,6 +17,8 @@ def scenario() -> Iterator[float]:
     bpy.ops.preferences.addon_enable(module=PACKAGE)
     chosen = bpy.context.preferences.addons[PACKAGE].preferences
     chosen.engine_python = str(inside.FOLDER / "engine-python")
+    # The engine runs outside of Blender's root: this folder is in the same place for both.
+    bpy.context.preferences.filepaths.temporary_directory = str(inside.FOLDER)
     for obj in list(bpy.data.objects):
         bpy.data.objects.remove(obj)
     _, area, _ = inside.viewport()
@@ -46,3 +49,32 @@ def scenario() -> Iterator[float]:
     }
     yield from inside.drawn()
     inside.picture("resumed")
+    yield from drive(avatars[0])
+
+
+def drive(proxy: bpy.types.Object) -> Iterator[float]:
+    """By the very footage that the avatar is of, as another video: its own movement comes back."""
+    bpy.context.view_layer.objects.active = proxy
+    own, job = movement(proxy), bpy.context.window_manager.likeness
+    footage = str(next(inside.FOLDER.glob("*.mp4")))
+    with inside.in_viewport():
+        bpy.ops.likeness.drive_from_video(filepath=footage, neutral="NONE", clamp=False)
+    began = time.monotonic()
+    while job.running and time.monotonic() - began < PATIENCE:
+        yield 0.2
+    keys = proxy.data.shape_keys
+    inside.facts["driven"] = {
+        "error": job.error,
+        "action": keys.animation_data.action.name,
+        "own": own,
+        "now": movement(proxy),
+    }
+
+
+def movement(proxy: bpy.types.Object) -> list[list[float]]:
+    """The values of all shape keys, frame by frame."""
+    scene, values = bpy.context.scene, []
+    for frame in range(scene.frame_start, scene.frame_end + 1):
+        scene.frame_set(frame)
+        values.append([key.value for key in proxy.data.shape_keys.key_blocks])
+    return values

@@ -89,3 +89,14 @@ def test_the_next_blender_offers_to_go_on_and_comes_to_the_end(sessions):
     assert facts["avatars"] == ["anna"]
     assert not facts["still_offered"]
     assert facts["stages"]
+
+
+def test_a_video_of_the_same_performance_moves_the_avatar_alike(sessions):
+    driven = sessions[1].facts["driven"]
+    assert driven["error"] == ""
+    assert driven["action"] == "anna from anna"
+    own, now = np.array(driven["own"]), np.array(driven["now"])
+    assert len(own) == FRAMES
+    # The fit has corrected the avatar's own movement by its looks since.
+    assert np.abs(own - now).max() > 1e-4
+    assert np.corrcoef(own.ravel(), now.ravel())[0, 1] > 0.9
