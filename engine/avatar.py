@@ -46,14 +46,15 @@ class Avatar(nn.Module):
 
     def carried(self, code: Tensor, vertices: Tensor) -> Gaussians:
         """World Gaussians [B, N] of codes [B, C] on posed vertices [B, V, 3]."""
-        raw = self.local(code)
+        gaussians = self.world(self.local(code), vertices)
+        return gaussians._replace(quats=nn.functional.normalize(gaussians.quats, dim=-1))
+
+    def world(self, raw: Tensor, vertices: Tensor) -> Gaussians:
+        """World Gaussians [B, N] of raw tangent-space ones [B, N, 14] on posed vertices [B, V, 3],
+        quats not normalised."""
         means, quats = self.surface.carry(raw[..., MEANS], raw[..., QUATS], vertices)
         return Gaussians(
-            means,
-            nn.functional.normalize(quats, dim=-1),
-            raw[..., SCALES].exp(),
-            raw[..., OPACITY].sigmoid(),
-            raw[..., COLORS],
+            means, quats, raw[..., SCALES].exp(), raw[..., OPACITY].sigmoid(), raw[..., COLORS]
         )
 
     def pose(self, params: HeadParams) -> Gaussians:
@@ -101,6 +102,15 @@ class FittedAvatar(Avatar):
         self.scales = nn.Parameter(torch.from_numpy(np.log(scales))[:, None].repeat(1, 3))
         self.opacities = nn.Parameter(torch.zeros(n))
         self.colors = nn.Parameter(torch.zeros(n, 3))
+
+    @torch.no_grad()
+    def start_from(self, base: Tensor) -> None:
+        """Take raw Gaussians [N, 14] as the learned set."""
+        self.means.copy_(base[:, MEANS])
+        self.quats.copy_(base[:, QUATS])
+        self.scales.copy_(base[:, SCALES])
+        self.opacities.copy_(base[:, OPACITY])
+        self.colors.copy_(base[:, COLORS])
 
     def raw_base(self) -> Tensor:
         """The learned set itself, raw, [N, 14]."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .api.baked import COLORS, MEANS, OPACITY, QUATS, SCALES, Binding, WeightMap
+from .api.baked import Binding, WeightMap
 from .api.head import HeadModel
 from .avatar import LEAST_WEIGHT, FittedAvatar
 from .gaussians import Gaussians
@@ -35,12 +35,7 @@ class LinearAvatar(FittedAvatar):
     ) -> None:
         """`base` [N, 14] and `deltas` [K, N, 14], raw."""
         super().__init__(head, binding, np.ones(len(base), np.float32))
-        with torch.no_grad():
-            self.means.copy_(base[:, MEANS])
-            self.quats.copy_(base[:, QUATS])
-            self.scales.copy_(base[:, SCALES])
-            self.opacities.copy_(base[:, OPACITY])
-            self.colors.copy_(base[:, COLORS])
+        self.start_from(base)
         units = torch.tensor(np.repeat(np.asarray(UNITS, np.float32), (3, 4, 3, 1, 3)))
         self.register_buffer("units", units)
         self.register_buffer("moved", deltas.cpu().ne(0).any(-1, keepdim=True))
@@ -58,11 +53,7 @@ class LinearAvatar(FittedAvatar):
 
     def gaussians(self, driver: Tensor | None, vertices: Tensor) -> Gaussians:
         """World Gaussians [B, N]; the driver is the weights [B, K]."""
-        raw = self.raw(driver, len(vertices))
-        means, quats = self.surface.carry(raw[..., MEANS], raw[..., QUATS], vertices)
-        return Gaussians(
-            means, quats, raw[..., SCALES].exp(), raw[..., OPACITY].sigmoid(), raw[..., COLORS]
-        )
+        return self.world(self.raw(driver, len(vertices)), vertices)
 
     def local(self, code: Tensor) -> Tensor:
         """Raw tangent-space Gaussians [B, N, 14] of expression codes [B, C]."""

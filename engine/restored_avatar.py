@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .api.baked import COLORS, MEANS, OPACITY, QUATS, SCALES, BakedAvatar, Binding, WeightMap
+from .api.baked import BakedAvatar, Binding, WeightMap
 from .avatar import FittedAvatar
 from .gaussians import Gaussians
 
@@ -26,12 +26,7 @@ class RestoredAvatar(FittedAvatar):
     def __init__(self, baked: BakedAvatar) -> None:
         super().__init__(baked.head, baked.binding, np.ones(baked.count, np.float32))
         base = torch.from_numpy(np.array(baked.base, np.float32))
-        with torch.no_grad():
-            self.means.copy_(base[:, MEANS])
-            self.quats.copy_(base[:, QUATS])
-            self.scales.copy_(base[:, SCALES])
-            self.opacities.copy_(base[:, OPACITY])
-            self.colors.copy_(base[:, COLORS])
+        self.start_from(base)
         self.register_buffer("deltas", torch.from_numpy(np.array(baked.deltas, np.float32)))
         self.weight_map = baked.weight_map
 
@@ -45,10 +40,7 @@ class RestoredAvatar(FittedAvatar):
         raw = self.raw_base().expand(len(vertices), -1, -1)
         if driver is not None and len(self.deltas):
             raw = raw + (driver @ self.deltas.flatten(1)).view(raw.shape)
-        means, quats = self.surface.carry(raw[..., MEANS], raw[..., QUATS], vertices)
-        return Gaussians(
-            means, quats, raw[..., SCALES].exp(), raw[..., OPACITY].sigmoid(), raw[..., COLORS]
-        )
+        return self.world(raw, vertices)
 
     def local(self, code: Tensor) -> Tensor:
         """Raw tangent-space Gaussians [B, N, 14] of expression codes [B, C]."""

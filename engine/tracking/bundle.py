@@ -28,10 +28,8 @@ def normal_of_tracks(
     frames: np.ndarray, here: np.ndarray, there: np.ndarray, error: np.ndarray, weight: np.ndarray,
     count: int,
 ) -> Normal:  # fmt: skip
-    """Of N tracks between `frames` [N, 2], Jacobians of their pixels [N, 2, D] by the first and the
-    second frame's unknowns, the errors [N, 2] in the second frame and weights [N].
-
-    A change of the first frame moves what is pinned in it, which the second sees as its negative.
+    """Of N tracks between `frames` [N, 2], the errors [N, 2] in the second frame, weights [N], and
+    what the first frame's unknowns take from the errors and the second's add to them, [N, 2, D].
     """
     size = here.shape[-1]
     pairs, which = np.unique(frames, axis=0, return_inverse=True)

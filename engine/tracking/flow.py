@@ -21,7 +21,7 @@ from .bundle import normal_of_tracks, solved
 from .keyframes import choose_keyframes, find_far_tracks
 from .landmark_model import LandmarkModel
 from .pose import Observations, Poses, cross_matrix, equations, project, robust, world_turns
-from .tracks import Tracks, attach, carry_tracks, pixel_jacobian, slid_jacobian
+from .tracks import Tracks, attach, carry_tracks, track_jacobians
 
 SPANS = (1, 3, 8)  # frames
 CORNERS, APART = 70, 6.0  # per frame, pixels
@@ -121,10 +121,9 @@ def _step(
     here, there, error = carry_tracks(tracks, shaped, poses, seen.K)
     # Geman and McClure: blur, hair and glasses are followed wrongly.
     weight = 1 / (1 + (error**2).sum(-1) / soft**2) ** 2
-    j_here = slid_jacobian(tracks, shaped, poses, here, there, seen.K[0, 0])
-    j_there = pixel_jacobian(there, poses.translation[tracks.second], seen.K[0, 0])
+    jacobians = track_jacobians(tracks, shaped, poses, poses.translation, seen.K[0, 0], here, there)
     frames = np.stack([tracks.first, tracks.second], -1)
-    normal = normal_of_tracks(frames, j_here, j_there, error, weight, count)
+    normal = normal_of_tracks(frames, *jacobians, error, weight, count)
     hold, pull = _landmark_hold(shaped, poses, seen)
     step = solved(normal._replace(diagonal=normal.diagonal + hold, right=normal.right + pull))
     return Poses(matrix_from_rotvec(step[:, :3]) @ poses.rotation, poses.translation + step[:, 3:])

@@ -18,7 +18,7 @@ from .bundle import Normal, normal_of_tracks, solved
 from .detectors import person_segmenter
 from .keyframes import Keyframes, choose_keyframes, find_far_tracks
 from .pose import VIEWMAT, Poses, project, slow_turns, world_turns
-from .tracks import Tracks, carry_tracks, pixel_jacobian
+from .tracks import Tracks, carry_tracks, track_jacobians
 
 ROOT, NECK = JOINTS.index("root"), JOINTS.index("neck")
 STIFF = 0.97  # skin weight of the root from which on skin belongs to the torso
@@ -150,10 +150,10 @@ def _step(
     shaped = np.broadcast_to(cloth.vertices, (count, *cloth.vertices.shape))
     here, there, error = carry_tracks(tracks, shaped, torso, K)
     weight = 1 / (1 + (error**2).sum(-1) / soft**2) ** 2
-    j_here = pixel_jacobian(here, joint[tracks.first], K[0, 0])[..., :3]
-    j_there = pixel_jacobian(there, joint[tracks.second], K[0, 0])[..., :3]
+    both = track_jacobians(tracks, shaped, torso, joint, K[0, 0], here, there)
+    first, second = (one[..., :3] for one in both)
     frames = np.stack([tracks.first, tracks.second], -1)
-    normal = normal_of_tracks(frames, j_here, j_there, error, weight, count)
+    normal = normal_of_tracks(frames, first, second, error, weight, count)
     return solved(_with_priors(normal, torso.rotation @ np.swapaxes(guess, -1, -2), fps))
 
 

@@ -68,43 +68,43 @@ def carry_tracks(
     return (camera * share).sum(1), there, project(there, K) - tracks.end
 
 
-def slid_jacobian(
-    tracks: Tracks, shaped: np.ndarray, poses: Poses, here: np.ndarray, there: np.ndarray,
-    focal: float,
-) -> np.ndarray:  # fmt: skip
-    """What a change of the first frame's pose takes from the error, [N, 2, 6], as pixel_jacobian.
+def track_jacobians(
+    tracks: Tracks, shaped: np.ndarray, poses: Poses, centre: np.ndarray, focal: float,
+    here: np.ndarray, there: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """What a change of the first frame's pose takes from the error and one of the second's adds to
+    it, both [N, 2, 6]: a rotation about `centre` [T, 3] of each frame, then a translation.
 
-    The corner stays on its pixel's ray there and slides over its triangle, which the second frame
-    sees from its own side. `here` and `there` are carry_tracks'.
+    In the first frame the corner stays on its pixel's ray and slides over its triangle, which the
+    second frame sees from its own side. `here` and `there` are carry_tracks'.
     """
     camera = _pose(shaped[tracks.first[:, None], tracks.corners], poses, tracks.first)
     normal = np.cross(camera[:, 1] - camera[:, 0], camera[:, 2] - camera[:, 0])
     steep = (normal * here).sum(-1)
     least = GRAZING * np.linalg.norm(normal, axis=-1) * np.linalg.norm(here, axis=-1)
     steep = np.where(np.abs(steep) < least, np.copysign(least, steep), steep)
-    arm = here - poses.translation[tracks.first]
-    moved = np.concatenate([-cross_matrix(arm), np.broadcast_to(np.eye(3), (len(arm), 3, 3))], -1)
-    across = (normal[:, None] @ moved) / steep[:, None, None]
-    slid = moved - here[..., None] * across
+    moved = _moved(here - centre[tracks.first])
+    slid = moved - here[..., None] * ((normal[:, None] @ moved) / steep[:, None, None])
     turn = poses.rotation[tracks.second] @ np.swapaxes(poses.rotation[tracks.first], -1, -2)
-    return pixel_rows(there, focal) @ turn @ slid
+    rows = _pixel_rows(there, focal)
+    return rows @ turn @ slid, rows @ _moved(there - centre[tracks.second])
 
 
-def _pose(points: np.ndarray, poses: Poses, frames: np.ndarray) -> np.ndarray:
-    turned = points @ np.swapaxes(poses.rotation[frames], -1, -2)
-    return turned + poses.translation[frames][:, None]
+def _moved(arms: np.ndarray) -> np.ndarray:
+    """d points / d (rotation, translation) [N, 3, 6] for points at `arms` [N, 3] of the centre."""
+    still = np.broadcast_to(np.eye(3), (len(arms), 3, 3))
+    return np.concatenate([-cross_matrix(arms), still], -1)
 
 
-def pixel_jacobian(points: np.ndarray, centre: np.ndarray, focal: float) -> np.ndarray:
-    """d pixels / d (rotation about the head's origin, translation) [N, 2, 6]."""
-    rows = pixel_rows(points, focal)
-    return np.concatenate([rows @ -cross_matrix(points - centre), rows], -1)
-
-
-def pixel_rows(points: np.ndarray, focal: float) -> np.ndarray:
+def _pixel_rows(points: np.ndarray, focal: float) -> np.ndarray:
     """d pixels / d camera points [N, 3], [N, 2, 3]."""
     z = points[:, 2:]
     rows = np.zeros((len(points), 2, 3))
     rows[:, 0, 0] = rows[:, 1, 1] = focal / z[:, 0]
     rows[:, :, 2] = -focal * points[:, :2] / z**2
     return rows
+
+
+def _pose(points: np.ndarray, poses: Poses, frames: np.ndarray) -> np.ndarray:
+    turned = points @ np.swapaxes(poses.rotation[frames], -1, -2)
+    return turned + poses.translation[frames][:, None]
