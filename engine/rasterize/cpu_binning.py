@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..jit import EXACT_MATH, device, kernel, next_index
 from .cpu_projection_backward import BLUE, GREEN, RED
-from .jit import EXACT_MATH, device, kernel, next_index
 
 _DIGIT = 2048  # 11 bits; three digits cover a float's 32
 _DIGIT_BITS = 11

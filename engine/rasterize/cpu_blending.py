@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
+from ..jit import VECTOR_MATH, device, exp2, kernel, next_index
 from .cpu_projection import DEPTH, LEAN, LOG2_OPACITY, TILE, XX, XY, YY, X, Y
-from .jit import VECTOR_MATH, device, exp2, kernel, next_index
 from .semantics import MAX_ALPHA, MIN_ALPHA, STOP
 
 _PIXELS = TILE * TILE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .jit import EXACT_MATH, kernel
+from ..jit import EXACT_MATH, kernel
 
 
 @kernel(

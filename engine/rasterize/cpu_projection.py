@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from .jit import EXACT_MATH, device, kernel, next_index
+from ..jit import EXACT_MATH, device, kernel, next_index
 from .semantics import BLUR, FAR, MIN_ALPHA, NEAR
 
 TILE = 16  # pixels

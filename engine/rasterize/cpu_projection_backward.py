@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..jit import EXACT_MATH, device, kernel, next_index
 from .cpu_projection import (
     BLOCK,
     camera_point,
@@ -15,7 +16,6 @@ from .cpu_projection import (
     fill_rotation,
     spread,
 )
-from .jit import EXACT_MATH, device, kernel, next_index
 
 # Sums over pixels of q = dL/d(ln alpha), weighted; then dL/dcolour, then dL/d(camera z)
 # through the depth image.

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..jit import VECTOR_MATH, device, kernel, next_index
 from . import similarity_window
-from .jit import VECTOR_MATH, device, kernel, next_index
 from .similarity_window import RADIUS, SIGMA
 from .threads import run
 

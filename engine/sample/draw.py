@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..rasterize.jit import EXACT_MATH, kernel
+from ..jit import EXACT_MATH, kernel
 
 OPAQUE = 0.95
 NEAR = 0.05

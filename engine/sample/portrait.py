@@ -35,8 +35,9 @@ def load_portrait() -> Portrait:
     """The portrait with its matte and landmarks, ready to be put on the head."""
     from skimage import data
 
+    from ..tracking.closed_form import closed_form_alpha
     from ..tracking.detectors import landmarker, person_segmenter
-    from ..tracking.matting import closed_form_alpha, foreground, trimap
+    from ..tracking.matting import foreground, trimap
 
     left, top, side = CROP
     # The hair nearly touches the portrait's top: the backdrop above it is mirrored.

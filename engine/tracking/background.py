@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..imaging import box_blur, dilate, resize
+from ..imaging import box_blur, dilate, planes, resize
 
 # Frames that the plate is made of, spread over the clip.
 PLATE_FRAMES = 40
@@ -97,34 +97,37 @@ def _continued(color: np.ndarray, sigma: np.ndarray, seen: np.ndarray) -> Backgr
 
 def evidence(image: np.ndarray, mask: np.ndarray, behind: Background) -> Evidence:
     """Compare an image [H, W, 3] uint8 with the background; `mask` [H, W] is the person's, 0..1."""
-    picture = image.astype(np.float32)
     scale = len(mask) / 512
     absent = (box_blur((mask > 0.1).astype(np.float32), round(12 * scale)) == 0).astype(np.float32)
-    # Exposure and cast shadows change smoothly: what changed nearby has changed here.
-    expected = behind.color + _spread(picture - behind.color, absent, 24)
-    difference = np.linalg.norm(box_blur(picture - expected, 1), axis=-1) / 3**0.5
-    steady = behind.sigma < STEADY
     inside = (box_blur((mask < 0.9).astype(np.float32), round(6 * scale)) == 0).astype(np.float32)
-    towards = _spread(picture, inside, 48) - expected
-    length = np.linalg.norm(towards, axis=-1)
-    apart = length / 3**0.5 > APART * behind.sigma
-    share = ((picture - expected) * towards).sum(-1) / np.maximum(length**2, 1)
+    off_squared, length_squared, along = (np.zeros_like(behind.sigma) for _ in range(3))
+    for plane, wall in zip(planes(image), planes(behind.color), strict=True):
+        picture = plane.astype(np.float32)
+        # Exposure and cast shadows change smoothly: what changed nearby has changed here.
+        expected = wall + _spread(picture - wall, absent, 24)
+        towards = _spread(picture, inside, 48) - expected
+        off = picture - expected
+        off_squared += box_blur(off, 1) ** 2
+        length_squared += towards**2
+        along += off * towards
+    difference, apart = np.sqrt(off_squared / 3), np.sqrt(length_squared / 3)
+    steady = behind.sigma < STEADY
     return Evidence(
         steady & (difference > OTHER * behind.sigma),
-        steady & apart & (difference < SAME * behind.sigma),
+        steady & (apart > APART * behind.sigma) & (difference < SAME * behind.sigma),
         steady,
-        np.clip(share, 0, 1).astype(np.float32),
+        np.clip(along / np.maximum(length_squared, 1), 0, 1),
     )
 
 
 def _spread(values: np.ndarray, weight: np.ndarray, radius: int) -> np.ndarray:
-    """Weighted local means [H, W, C] within `radius` pixels of 512, 0 where there is no weight.
+    """Weighted local means [H, W] within `radius` pixels of 512, 0 where there is no weight.
 
     They are smooth, so a quarter of the resolution will do.
     """
     height, width = weight.shape
     small = (max(width // 4, 1), max(height // 4, 1))
     reach = max(1, radius * height // 2048)
-    share = box_blur(resize(weight, *small), reach)[..., None]
-    total = box_blur(resize(values * weight[..., None], *small), reach)
+    share = box_blur(resize(weight, *small), reach)
+    total = box_blur(resize(values * weight, *small), reach)
     return resize(total / (share + 0.01), width, height)

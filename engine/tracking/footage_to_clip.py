@@ -5,7 +5,8 @@ Several clips of one person become one: their frames follow one another, seen as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from ..api.head import HeadModel
 from ..api.settings import TrackSettings
 from ..clip import Camera, TrackedClip, check_clip_folder, frame_path, new_clip_folder, write_clip
 from ..footage import Footage, footage_digest, open_footage
-from ..imaging import write_png
+from ..imaging import with_alpha, write_png
 from .crop import FACE_WANTED, HeadCrop, find_head
 from .detectors import landmark_passes
 from .head_crops import HeadCrops
+from .in_order import in_order
 from .mattes import matted
 from .matting import foreground
 from .performance import solve_performance
@@ -196,18 +198,32 @@ def _write_frames(
     report: Report,
 ) -> None:
     (work / "frames").mkdir()
+    report("matting", 0.0)
+
+    def write(frame: tuple[int, np.ndarray]) -> int:
+        index, alpha = frame
+        color = foreground(crops.images[index], alpha)
+        matte = (alpha * 255).round().astype(np.uint8)
+        write_png(frame_path(work, index), with_alpha(color, matte))
+        return index
+
     for shot, take in zip(shots, takes, strict=True):
         inside = shot.view.inside(settings.size)
         own = None if crops.alphas is None else crops.alphas[shot.frames]
-        for index, alpha in enumerate(_alphas(take, own, settings), shot.frames.start):
-            alpha = alpha * inside * shown(index)
-            color = foreground(crops.images[index], alpha)
-            matte = (alpha * 255).round().astype(np.uint8)
-            write_png(frame_path(work, index), np.dstack([color, matte]))
-            report("matting", (index + 1) / len(crops.images))
+        alphas = _alphas(take, own, settings)
+        frames = (
+            (index, alpha * inside * shown(index))
+            for index, alpha in enumerate(alphas, shot.frames.start)
+        )
+        # Closed whatever happens: no frame is matted or written once this has ended.
+        with closing(alphas), closing(in_order(write, frames)) as written:
+            for index in written:
+                report("matting", (index + 1) / len(crops.images))
 
 
-def _alphas(take: Take, own: np.ndarray | None, settings: TrackSettings) -> Iterator[np.ndarray]:
+def _alphas(
+    take: Take, own: np.ndarray | None, settings: TrackSettings
+) -> Generator[np.ndarray, None, None]:
     """Alpha [H, W] float32 of every crop: the footage's own, else matted."""
     if own is not None:
         yield from (alpha.astype(np.float32) / 255 for alpha in own)

@@ -1,21 +1,29 @@
 """Mattes: selfie mask -> trimap -> closed-form matting -> steadied in time -> foreground colour.
 
-Levin, Lischinski and Weiss 2008 with pymatting's Laplacian, solved for the unknown band only.
-The only file that imports pymatting. Constants were measured on a chroma key (facts/tracking.md 2).
+Constants were measured on a chroma key (facts/tracking.md 2).
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from ..imaging import box_blur, connected_component, dilate, erode, fill_polygon, resize
+from ..imaging import (
+    box_blur,
+    connected_component,
+    dilate,
+    erode,
+    fill_polygon,
+    interleaved,
+    planes,
+    resize,
+)
 from .background import Evidence
+from .closed_form import closed_form_alpha
+from .in_order import in_order
 
 # Half width of the unknown band, in pixels of a 512 px crop; wider goes wrong on busy walls.
 BAND = 6
@@ -23,10 +31,6 @@ BAND = 6
 REACH = 40
 # Probabilities that the mask is not sure of.
 UNSURE = (0.03, 0.97)
-WINDOW_EPSILON = 1e-7
-# Pull of the colour's own estimate against the Laplacian; ten times as much lets the wall in.
-SHARE_WEIGHT = 0.01
-WORKERS = 2
 # How far known colours reach into the band, in pixels of a 512 px crop.
 FAR_RADIUS = 40
 # Alpha changes well below this between frames are flicker, not motion.
@@ -79,44 +83,6 @@ def matting_problem(mask: np.ndarray, face: np.ndarray, found: Evidence) -> Prob
     return Problem(known, np.where(telling, found.share, np.nan))
 
 
-def closed_form_alpha(
-    image: np.ndarray, known: np.ndarray, share: np.ndarray | None = None
-) -> np.ndarray:
-    """Alpha [H, W] float32 of an image [H, W, 3] uint8 and a trimap with 0.5 where unknown.
-
-    Where `share` [H, W] is a number, alpha is drawn towards it: thin hair is worth too little to
-    the smooth solution, which would rather not have it.
-    """
-    from pymatting import cf_laplacian, cg, ichol
-
-    unknown = known == 0.5
-    if not unknown.any():
-        return known.astype(np.float32)
-    rows, columns = np.nonzero(unknown)
-    # A window reaches two pixels beyond the band; what is farther off has no part in it.
-    box = (_span(rows, len(known)), _span(columns, known.shape[1]))
-    inner, target = unknown[box], known[box]
-    laplacian = cf_laplacian(
-        image[box].astype(np.float64) / 255, WINDOW_EPSILON, 1, is_known=~inner
-    ).tocsr()
-    free = inner.ravel()
-    system = laplacian[free]
-    right = -(system[:, ~free] @ target.ravel()[~free])
-    matrix = system[:, free].tocsc()
-    drawn = np.full(len(right), np.nan) if share is None else share[box].ravel()[free]
-    weight = np.where(np.isnan(drawn), 1e-8, SHARE_WEIGHT)
-    matrix.setdiag(matrix.diagonal() + weight)
-    right += weight * np.nan_to_num(drawn)
-    solution = cg(matrix, right, M=ichol(matrix), rtol=1e-5, maxiter=500)
-    alpha = known.astype(np.float32)
-    alpha[rows, columns] = np.clip(solution, 0, 1)
-    return alpha
-
-
-def _span(indices: np.ndarray, limit: int) -> slice:
-    return slice(max(int(indices.min()) - 2, 0), min(int(indices.max()) + 3, limit))
-
-
 def foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Straight foreground colour [H, W, 3] uint8, so that edges keep no background.
 
@@ -124,27 +90,35 @@ def foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     first reaches far, and is smooth enough for a quarter of the resolution.
     """
     height, width = alpha.shape
-    picture, a = image.astype(np.float32), alpha.astype(np.float32)
     small = (max(width // 4, 1), max(height // 4, 1))
-    coarse, coarse_alpha = resize(picture, *small), resize(a, *small)
-    far_ahead, far_behind = _fuse(
-        coarse, coarse_alpha, coarse, coarse, max(1, FAR_RADIUS * width // 2048)
-    )
-    near = (resize(far_ahead, width, height), resize(far_behind, width, height))
-    ahead, _ = _fuse(picture, a, near[0], near[1], 5)
-    return np.where(a[..., None] >= 1, picture, ahead).round().astype(np.uint8)
+    reach = max(1, FAR_RADIUS * width // 2048)
+    a = alpha.astype(np.float32)
+    coarse_alpha = resize(a, *small)
+    colors = []
+    for plane in planes(image):
+        picture = plane.astype(np.float32)
+        coarse = resize(picture, *small)
+        far_ahead, far_behind = (
+            resize(side, width, height)
+            for side in _fuse(coarse, coarse_alpha, coarse, coarse, reach)
+        )
+        ahead, _ = _fuse(picture, a, far_ahead, far_behind, 5)
+        colors.append(np.where(a >= 1, picture, ahead).round().astype(np.uint8))
+    return interleaved(colors)
 
 
 def _fuse(
     picture: np.ndarray, alpha: np.ndarray, ahead: np.ndarray, behind: np.ndarray, radius: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One round: both sides' local means, and what they leave unexplained of the picture."""
-    a = alpha[..., None]
-    blurred = box_blur(alpha, radius)[..., None]
-    mean_ahead = box_blur(ahead * a, radius) / (blurred + 1e-4)
-    mean_behind = box_blur(behind * (1 - a), radius) / (1 - blurred + 1e-4)
-    rest = picture - a * mean_ahead - (1 - a) * mean_behind
-    return np.clip(mean_ahead + a * rest, 0, 255), np.clip(mean_behind + (1 - a) * rest, 0, 255)
+    """One round on a channel [H, W]: both sides' local means, and what they leave unexplained."""
+    blurred, rest_alpha = box_blur(alpha, radius), 1 - alpha
+    mean_ahead = box_blur(ahead * alpha, radius) / (blurred + 1e-4)
+    mean_behind = box_blur(behind * rest_alpha, radius) / (1 - blurred + 1e-4)
+    rest = picture - alpha * mean_ahead - rest_alpha * mean_behind
+    return (
+        np.clip(mean_ahead + alpha * rest, 0, 255),
+        np.clip(mean_behind + rest_alpha * rest, 0, 255),
+    )
 
 
 def steady(alphas: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -175,12 +149,4 @@ def _middle(window: Iterable[np.ndarray]) -> np.ndarray:
 def mattes(images: Iterable[np.ndarray], problems: Iterable[Problem]) -> Iterator[np.ndarray]:
     """Alpha [H, W] float32 of each image, in order, a few at a time on several threads."""
     pairs = zip(images, problems, strict=False)
-    with ThreadPoolExecutor(WORKERS) as pool:
-        waiting: deque[Future[np.ndarray]] = deque()
-        for image, problem in islice(pairs, 2 * WORKERS):
-            waiting.append(pool.submit(closed_form_alpha, image, *problem))
-        while waiting:
-            alpha = waiting.popleft().result()
-            for image, problem in islice(pairs, 1):
-                waiting.append(pool.submit(closed_form_alpha, image, *problem))
-            yield alpha
+    return in_order(lambda pair: closed_form_alpha(pair[0], *pair[1]), pairs)

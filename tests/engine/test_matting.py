@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 
 from engine.imaging import gaussian_blur
+from engine.tracking.closed_form import (
+    WINDOW_EPSILON,
+    closed_form_alpha,
+    laplacian_rows,
+    laplacian_system,
+)
 from engine.tracking.matting import (
     BAND,
     Problem,
-    closed_form_alpha,
     foreground,
     mattes,
     steady,
@@ -61,6 +66,22 @@ def test_closed_form_equals_pymatting_solved_over_the_whole_image(scene: tuple) 
     known = rough_trimap(truth)
     whole = estimate_alpha_cf(image / 255.0, known, laplacian_kwargs={"epsilon": 1e-7})
     assert np.abs(closed_form_alpha(image, known) - whole).mean() < 2e-3
+
+
+def test_the_laplacian_of_the_unknown_pixels_is_pymattings_up_to_the_images_edge() -> None:
+    from pymatting import cf_laplacian
+
+    rng = np.random.default_rng(2)
+    image = rng.integers(0, 256, (12, 15, 3), np.uint8)
+    known = rng.choice([0.0, 0.5, 1.0], (12, 15))
+    known[0] = known[:, -1] = 0.5
+    unknown, number = known == 0.5, np.full(known.shape, -1)
+    number[unknown] = np.arange(unknown.sum())
+    matrix, right = laplacian_system(laplacian_rows(image, number), number, known)
+    whole = cf_laplacian(image / 255.0, WINDOW_EPSILON).toarray()[unknown.ravel()]
+    np.testing.assert_allclose(matrix.toarray(), whole[:, unknown.ravel()], atol=1e-9)
+    pulled = -whole[:, ~unknown.ravel()] @ known[~unknown]
+    np.testing.assert_allclose(right, pulled, atol=1e-9)
 
 
 def test_foreground_colour_keeps_no_background(scene: tuple) -> None:

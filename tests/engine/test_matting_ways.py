@@ -13,8 +13,9 @@ from engine.api.settings import TrackSettings
 from engine.heads.builtin import builtin_head
 from engine.imaging import gaussian_blur
 from engine.tracking.background import STEADY, Background, background, evidence, plate_frames
+from engine.tracking.closed_form import closed_form_alpha
 from engine.tracking.mattes import matted
-from engine.tracking.matting import closed_form_alpha, matting_problem, trimap
+from engine.tracking.matting import matting_problem, trimap
 from engine.tracking.pose import VIEWMAT, project
 from engine.tracking.shoulders import above_shoulders, cut_height
 

@@ -13,8 +13,8 @@ import pytest
 
 numba = pytest.importorskip("numba")
 
+from engine.jit import VECTOR_MATH  # noqa: E402
 from engine.rasterize import cpu_blending  # noqa: E402  (needs numba)
-from engine.rasterize.jit import VECTOR_MATH  # noqa: E402
 
 PACKED = {
     "x86_64": (r"\bv?cvtt?ps2dq\b", r"\b(v?mulps|vfn?m(add|sub)\d+ps)\b"),

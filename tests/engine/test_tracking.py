@@ -124,19 +124,33 @@ def test_three_frames_are_too_few(tmp_path: Path) -> None:
         track(path, tmp_path / "clip")
 
 
-def test_cancelling_leaves_nothing_and_keeps_the_older_clip(tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_cancelling_leaves_nothing_and_keeps_the_older_clip(tmp_path: Path, share: float) -> None:
     path = video_of(tmp_path / "still.mp4", portrait(), 12)
     settings = TrackSettings(size=256, fast_matte=True)
     track(path, tmp_path / "clip", settings)
 
     def cancel(stage: str, fraction: float) -> None:
-        if stage == "matting":
+        if stage == "matting" and fraction >= share:
             raise Cancelled("Cancelled.")
 
     with pytest.raises(Cancelled):
         track(path, tmp_path / "clip", settings, cancel)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip", "still.mp4"]
     assert len(TrackedClip.load(tmp_path / "clip")) == 12
+
+
+def test_a_frame_that_cannot_be_written_stops_the_tracking(tmp_path: Path) -> None:
+    path = video_of(tmp_path / "still.mp4", portrait(), 12)
+
+    def obstruct(stage: str, fraction: float) -> None:
+        if stage == "matting" and fraction == 0:
+            (work,) = tmp_path.glob(".clip-*")
+            (work / "frames" / "00005.png").mkdir()
+
+    with pytest.raises(OSError, match=r"00005\.png"):
+        track(path, tmp_path / "clip", TrackSettings(size=256, fast_matte=True), obstruct)
+    assert [p.name for p in tmp_path.iterdir()] == ["still.mp4"]
 
 
 def test_a_folder_that_is_no_clip_is_not_overwritten(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ EXACT_MATH = {"contract"}
 def _sources_digest() -> str:
     """In the cache's file names, since Numba notices a change of the kernel's own file only."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in [Path(__file__), *sorted(Path(__file__).with_name("rasterize").glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
