@@ -151,6 +151,7 @@ class Method:
     description: str
     module: str  # engine.methods.<module>, with reconstruct(...)
     presets: dict[str, Any] = field(default_factory=dict)  # name -> settings
+    settles: bool = False  # its avatars become sums of blendshapes by a short fit of their own
 
 
 METHODS: dict[str, Method] = {
@@ -174,6 +175,7 @@ METHODS: dict[str, Method] = {
         label="FlashAvatar",
         description="Few Gaussians moved by a small network, learned from a video",
         module="flashavatar",
+        settles=True,
         presets={
             "draft": FlashAvatarSettings(
                 uv_size=80, network_uv=40, images=2_400, size=256, half_size_share=0.3

@@ -72,7 +72,7 @@ def _reconstruct(
     load_engine(request.device)
     from ..bake import performance_of
     from ..methods.checkpoints import Checkpoints
-    from ..methods.settling import settled
+    from ..methods.settling import settled, shares
     from ..metrics import held_out_of_each
 
     tests = held_out_of_each(clip.takes, request.test_frames)
@@ -82,16 +82,18 @@ def _reconstruct(
     checkpoints = Checkpoints(work / CHECKPOINT, _identity(request, settings, clip, tests), tell)
     clock.lap("load")
     fitting = span(report, 0, FITTED)
-    steps = _steps(request, settings, clip, tests, checkpoints, fitting)
+    learn, rest = shares(request)
+    limited = replace(request, max_seconds=learn)
+    steps = _steps(limited, settings, clip, tests, checkpoints, fitting)
     fitted = _fit(steps, fitting, bar, previews)
     avatar, tracked = fitted.avatar, replace(clip, params=fitted.params or clip.params)
     clock.lap("fit")
     previews.offer(avatar)
     settling = one_stage(report, "Fitting blendshapes", FITTED, SETTLED)
-    summed = settled(avatar, tracked, performance_of(tracked, tests), fitted.step, settling)
+    shot = performance_of(tracked, tests)
+    summed = settled(avatar, tracked, shot, fitted.step, settling, rest)
     clock.lap("settle")
-    posing = settings.posing
-    return conclude(request, summed, tracked, info, tests, clock, report, posing, avatar)
+    return conclude(request, summed, tracked, info, tests, clock, report, settings.posing, avatar)
 
 
 def conclude(

@@ -6,11 +6,16 @@ to each curve; a short fit of base, blendshapes and the map of the code finds th
 
 from __future__ import annotations
 
+import math
+import time
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..api.baked import Performance
+from ..api.requests import ReconstructRequest
+from ..api.settings import METHODS
 from ..avatar import Avatar
 from ..clip import TrackedClip
 from ..levels import importance
@@ -31,12 +36,27 @@ OUTSIDE_WEIGHT = 0.01
 """Pulls weights back into -1..1, where their gradient lives."""
 
 
+def shares(request: ReconstructRequest) -> tuple[float, float]:
+    """Seconds of a request's time limit that its method may take, and that are left to settle; 0
+    without a limit."""
+    settles = METHODS[request.method].settles
+    learning = request.max_seconds / (1 + SHARE_OF_FIT if settles else 1)
+    return learning, request.max_seconds - learning
+
+
 def settled(
-    avatar: Avatar, clip: TrackedClip, shot: Performance, images: int, tick: Tick = silent
+    avatar: Avatar,
+    clip: TrackedClip,
+    shot: Performance,
+    images: int,
+    tick: Tick = silent,
+    seconds: float = 0.0,
 ) -> Avatar:
     """The avatar, fitted to `images` of the clip's frames, as a sum of blendshapes that has learned
     from some of them again; itself where it is a sum or nothing moves. `shot` is the performance of
-    the clip, with its held-out frames."""
+    the clip, with its held-out frames. All of it takes so many seconds at most, if
+    any are given."""
+    ends = time.monotonic() + (seconds or math.inf)
     seen = np.setdiff1d(np.arange(len(clip)), shot.test_frames)
     images = min(MOST_IMAGES, round(SHARE_OF_FIT * images))
     if avatar.bakes_exactly or not images or not len(seen):
@@ -48,7 +68,7 @@ def settled(
         return avatar
     summed = LinearAvatar(avatar.head, avatar.binding, found.base, *found.blendshapes())
     summed.to(avatar.device)
-    settle(summed, clip, seen, images, learning)
+    settle(summed, clip, seen, images, learning, ends)
     return summed
 
 
@@ -58,8 +78,10 @@ def settle(
     train_frames: np.ndarray,
     images: int,
     tick: Tick = silent,
+    ends: float = math.inf,
 ) -> None:
-    """Fits the avatar, in place, to `images` of the clip's frames. Raises FootageError."""
+    """Fits the avatar, in place, to `images` of the clip's frames, until `ends` on the monotonic
+    clock at most. Raises FootageError."""
     reading, learning = parts(tick, 2)
     picked = np.linspace(0, len(train_frames) - 1, min(images, len(train_frames)))
     chosen = np.asarray(train_frames)[picked.round().astype(int)]
@@ -67,14 +89,17 @@ def settle(
     generator = torch.Generator().manual_seed(0)
     queue, optimiser = FrameQueue(len(frames), generator), _optimiser(avatar)
     first = [group["lr"] for group in optimiser.param_groups]
-    steps = -(-images // BATCH)
-    for step in range(steps):
+    steps, step, done, began = -(-images // BATCH), 0, 0.0, time.monotonic()
+    while done < 1:
         for group, rate in zip(optimiser.param_groups, first, strict=True):
-            group["lr"] = rate * (1 - step / steps)
+            group["lr"] = rate * (1 - done)
         optimiser.zero_grad()
         _backward(avatar, frames, queue.take(BATCH), generator)
         optimiser.step()
-        learning((step + 1) / steps)
+        step += 1
+        late = (time.monotonic() - began) / max(ends - began, 1e-3)
+        done = min(1.0, max(step / steps, late))
+        learning(done)
 
 
 def _backward(

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix, diags
 from torch import Tensor
 
 from ...api.baked import COLORS, MEANS, SCALES, BakedAvatar
 from ...api.head import HeadParams
 from ...avatar import param_tensors
-from ...losses import l1_gradient, limit_colors, limit_shapes
+from ...losses import limit_colors, limit_shapes, photometric_gradient
 from ...progress import Tick, silent
 from ...rasterize import rasterize
 from ...restored_avatar import RestoredAvatar
@@ -28,12 +29,15 @@ from .completion import Surface
 
 SHARE = 0.4
 """Of RGBAvatar's rates for ten images."""
+SSIM_SHARE = 0.2
+"""Of the loss, as in a fit."""
 LAST = 0.05
 """Share of the rates that is left at the end."""
 HALF = 0.5
 """Share of the time spent on pictures of half the size."""
 LONGEST, NEEDLE = 2.0, 4.0
 """Longest axis in units of its start, and of the middle one."""
+RAW_SIZES = (3, 4, 3, 1, 3)
 UNIT = (0.004, 0.3, 0.4, 1.5, 0.2)
 """What a change of one costs alike: mean in metres, quat, log scale, opacity logit, colour."""
 NEAR_WEIGHT, UNSEEN_WEIGHT = 0.003, 0.1
@@ -43,9 +47,6 @@ SMOOTH_WEIGHT = 0.05
 MIRROR_WEIGHT = 0.02
 """Of differences between a change that is not seen and the mirror image's."""
 LEAST_IMAGES = 4
-SLOWEST = 0.05
-"""How fast, relative to what is seen well, a Gaussian moves that is not: Adam knows no small
-gradients, and what shows only at the outline would run away."""
 REACH = 0.003
 """Metres that a mean may move: at the outline it is drawn away from the head, where a picture shows
 something else, and hangs beside it in any other view."""
@@ -84,7 +85,7 @@ def refined(
     how well they show each Gaussian."""
     device = views.pictures.device
     avatar = RestoredAvatar(baked).to(device)
-    hold = _Hold(avatar, surface, torch.from_numpy(trust).to(device))
+    hold = _Hold(avatar, surface, trust)
     corrections = FrameCorrections(baked.head, len(views)).to(device)
     tracked = param_tensors(params, device)
     optimiser = _optimiser(avatar, corrections if len(views) > 1 else None)
@@ -121,42 +122,30 @@ def _step(
     gaussians = avatar.gaussians(avatar.weights(codes.detach()), vertices)
     image, _, _ = rasterize(gaussians, view.cameras, background)
     target = view.pictures[..., :3] + (1 - view.pictures[..., 3:]) * background[:, None, None]
-    _, gradient, _ = l1_gradient(image.detach(), target)
+    _, gradient, _ = photometric_gradient(image.detach(), target, ssim_share=SSIM_SHARE)
     optimiser.zero_grad()
-    rules = hold.cost(avatar) + corrections.penalty(index)
-    torch.autograd.backward([image, rules], [gradient, None])
-    before = [parameter.detach().clone() for parameter in hold.slowed(avatar)]
+    base = avatar.raw_base()
+    results = [image, base, corrections.penalty(index)]
+    torch.autograd.backward(results, [gradient, hold.gradient(base.detach()), None])
     optimiser.step()
-    hold.restrain(avatar, before)
+    hold.restrain(avatar)
 
 
 class _Hold:
-    """What keeps an avatar near its start."""
+    """What keeps an avatar near its start: a quadratic cost of its change, so that the gradient is
+    one product with a sparse matrix."""
 
-    def __init__(self, avatar: RestoredAvatar, surface: Surface, trust: Tensor) -> None:
-        device = avatar.device
+    def __init__(self, avatar: RestoredAvatar, surface: Surface, trust: np.ndarray) -> None:
         self.start = avatar.raw_base().detach().clone()
-        units = torch.tensor(UNIT).repeat_interleave(torch.tensor([3, 4, 3, 1, 3]))
-        self.units = units.to(device)
-        self.doubt = (1 - trust)[:, None]
-        self.speed = SLOWEST + (1 - SLOWEST) * trust[:, None]
+        units = torch.tensor(UNIT).repeat_interleave(torch.tensor(RAW_SIZES))
+        self.units = units.to(avatar.device)
         self.smallest = self.start[:, SCALES] + float(np.log(SMALLEST))
         self.longest = self.start[:, SCALES].amax(-1) + float(np.log(LONGEST))
-        self.index = torch.from_numpy(surface.index).to(device)
-        self.edges = torch.from_numpy(surface.index[surface.edges]).to(device)
-        first, second = self.edges.T
-        self.loose = torch.maximum(self.doubt[first], self.doubt[second])
-        self.mirror = torch.from_numpy(surface.mirror).to(device)
-
-    def slowed(self, avatar: RestoredAvatar) -> tuple[Tensor, ...]:
-        """What moves slower where it is less seen."""
-        return avatar.means, avatar.quats, avatar.scales, avatar.opacities[:, None], avatar.colors
+        self.every, self.colours = _costs(surface, 1 - trust)
 
     @torch.no_grad()
-    def restrain(self, avatar: RestoredAvatar, before: list[Tensor]) -> None:
-        """After a step from `before`: slow what is hardly seen, keep shapes and colours legal."""
-        for now, past in zip(self.slowed(avatar), before, strict=True):
-            now.copy_(past + self.speed * (now - past))
+    def restrain(self, avatar: RestoredAvatar) -> None:
+        """After a step: shapes, places and colours back within what they may be."""
         moved = avatar.means - self.start[:, MEANS]
         far = moved.norm(dim=-1, keepdim=True).clamp_min(REACH)
         avatar.means.copy_(self.start[:, MEANS] + moved * (REACH / far))
@@ -164,19 +153,33 @@ class _Hold:
         limit_shapes(avatar.scales, self.longest, NEEDLE)
         limit_colors(avatar.colors)
 
-    def cost(self, avatar: RestoredAvatar) -> Tensor:
-        """Mean over the Gaussians, a scalar."""
-        change = (avatar.raw_base() - self.start) / self.units
-        near = ((NEAR_WEIGHT + UNSEEN_WEIGHT * self.doubt) * change.square()).mean()
-        first, second = self.edges.T
-        apart = change.index_select(0, first) - change.index_select(0, second)
-        colour = change[self.index][:, COLORS]
-        across = colour - colour.index_select(0, self.mirror)
-        return (
-            near
-            + SMOOTH_WEIGHT * (self.loose * apart.square()).mean()
-            + MIRROR_WEIGHT * (self.doubt[self.index] * across.square()).mean()
-        )
+    def gradient(self, base: Tensor) -> Tensor:
+        """Of the cost, by the raw Gaussians [N, 14]."""
+        change = ((base - self.start) / self.units).cpu().numpy()
+        pull = self.every @ change
+        pull[:, COLORS] += self.colours @ change[:, COLORS]
+        return 2 * torch.from_numpy(pull).to(base.device) / self.units
+
+
+def _costs(surface: Surface, doubt: np.ndarray) -> tuple[csr_matrix, csr_matrix]:
+    """The symmetric matrices [N, N] of the cost of changes c, the sum of c.T @ A @ c over columns:
+    one for every column, one more for the colours. `doubt` [N] is how little is seen of each."""
+    count, columns = len(doubt), sum(RAW_SIZES)
+    near = diags((NEAR_WEIGHT + UNSEEN_WEIGHT * doubt) / (count * columns))
+    edges = surface.index[surface.edges]
+    loose = doubt[edges].max(1) * SMOOTH_WEIGHT / (len(edges) * columns)
+    mirrored = np.column_stack([surface.index, surface.index[surface.mirror]])
+    across = doubt[surface.index] * MIRROR_WEIGHT / (3 * len(mirrored))
+    every = csr_matrix(near, dtype=np.float32) + _differences(edges, loose, count)
+    return every, _differences(mirrored, across, count)
+
+
+def _differences(pairs: np.ndarray, weights: np.ndarray, count: int) -> csr_matrix:
+    """The matrix [N, N] of the weighted squares of differences between `pairs` [E, 2]."""
+    rows = np.repeat(np.arange(len(pairs)), 2)
+    signs = np.tile([1.0, -1.0], len(pairs))
+    edges = csr_matrix((signs, (rows, pairs.ravel())), shape=(len(pairs), count))
+    return csr_matrix(edges.T @ diags(weights) @ edges, dtype=np.float32)
 
 
 class _Queue:

@@ -32,6 +32,8 @@ SYMMETRIC = 0.8
 """Share of the field that both sides have in common."""
 THINNEST = -0.01
 """Metres."""
+PRIOR = 160.0
+"""Cost of a mean square metre: what no outline asks for stays where tracking found it."""
 SIZE = 128
 """Side of the mattes compared."""
 STEPS, RATE = 70, 4e-3
@@ -54,7 +56,7 @@ def grown(baked: BakedAvatar, views: Views, tick: Tick = silent) -> BakedAvatar:
     for step in range(STEPS):
         view = [step % len(views)]
         image = _alpha(drawn, field.shifts(normals[view]), cameras, view)
-        loss = (image - mattes[view]).abs().mean()
+        loss = (image - mattes[view]).abs().mean() + PRIOR * field.moved().square().mean()
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
