@@ -11,6 +11,7 @@ from ..api.errors import TrackingError
 from ..footage import FootageFrame
 from ..imaging import crop_square, resize
 from .detectors import face_detector, landmarker
+from .in_order import in_order
 from .survey import Survey, Surveyor
 
 # The coarse pass looks at frames no larger than this; the networks see 192 px in the end.
@@ -73,18 +74,15 @@ def find_head(
     surveyor = Surveyor()
     width = height = 0
     with landmarker(single_images=False) as find, face_detector() as detect:
-        for index, frame in enumerate(frames):
-            height, width = frame.rgb.shape[:2]
-            scale = min(1.0, COARSE_SIDE / max(width, height))
-            small = resize(frame.rgb, round(width * scale), round(height * scale))
-            small = frame.rgb if scale == 1.0 else small
+        for index, (frame, small, scale) in enumerate(in_order(_shrunk, frames)):
+            height, width = frame.shape[:2]
             points = find(small)
             faces = np.zeros((0, 4), np.float32)
             if index % COUNT_EVERY == 0 or points is None:
                 faces = detect(small)
             box = _head_box(points, faces)
             counted = faces if index % COUNT_EVERY == 0 else None
-            surveyor.see(frame.rgb, small, points, box, counted)
+            surveyor.see(frame, small, points, box, counted)
             boxes.append(box / scale)
             advance((index + 1) / count)
     survey = surveyor.survey()
@@ -96,6 +94,15 @@ def find_head(
             "Crop the video so that one person is in it.",
         )
     return head_square(np.array(boxes), width, height), survey
+
+
+def _shrunk(frame: FootageFrame) -> tuple[np.ndarray, np.ndarray, float]:
+    """The picture, the same no larger than COARSE_SIDE, and the scale between them."""
+    height, width = frame.rgb.shape[:2]
+    scale = min(1.0, COARSE_SIDE / max(width, height))
+    if scale == 1:
+        return frame.rgb, frame.rgb, scale
+    return frame.rgb, resize(frame.rgb, round(width * scale), round(height * scale)), scale
 
 
 def _head_box(points: np.ndarray | None, faces: np.ndarray) -> np.ndarray:

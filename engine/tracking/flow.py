@@ -10,6 +10,7 @@ like them, so that nothing drifts. Landmarks keep a weak hold, because flow know
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy.spatial import Delaunay
@@ -18,6 +19,7 @@ from ..api.rotations import matrix_from_rotvec
 from ..heads.landmarks import FACE_OVAL
 from ..imaging import corners, fill_triangles, follow_points, to_grey
 from .bundle import normal_of_tracks, solved
+from .in_order import in_order
 from .keyframes import choose_keyframes, find_far_tracks
 from .landmark_model import LandmarkModel
 from .pose import Observations, Poses, cross_matrix, equations, project, robust, world_turns
@@ -64,28 +66,30 @@ def find_tracks(
 ) -> Tracks:
     """Corners on rigid skin followed over SPANS; `pixels` [T, M, 2] guide the search."""
     triangles = rigid_triangles(model)
-    grey: dict[int, np.ndarray] = {}  # only the frames within reach
-    found: list[Tracks] = []
-    for t in range(len(images)):
-        for ahead in range(max(grey, default=-1) + 1, min(t + max(SPANS) + 1, len(images))):
-            grey[ahead] = to_grey(np.ascontiguousarray(images[ahead]))
-        image = grey[t]
-        mask = fill_triangles(image.shape, pixels[t][triangles])
-        points = corners(image, mask, CORNERS, APART)
-        which, share = attach(points, pixels[t], triangles)
-        points, which, share = points[which >= 0], which[which >= 0], share[which >= 0]
-        for span in SPANS:
-            if t + span >= len(images) or not len(points):
-                continue
-            carriers = triangles[which]
-            guess = np.einsum("nk,nkc->nc", share, pixels[t + span][carriers])
-            end, good = follow_points(image, grey[t + span], points, guess)
-            good &= np.linalg.norm(end - guess, axis=-1) < FAR
-            frame = np.full(len(points), t)
-            found.append(Tracks(frame, frame + span, carriers, points, end).at(good))
-        del grey[t]
+    found = [Tracks.none()]
+    follow = partial(_follow, images, triangles, pixels)
+    for t, tracks in enumerate(in_order(follow, range(len(images)))):
+        found += tracks
         advance((t + 1) / len(images))
     return Tracks(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _follow(images: np.ndarray, triangles: np.ndarray, pixels: np.ndarray, t: int) -> list[Tracks]:
+    """The corners of frame `t`, followed over SPANS."""
+    image = to_grey(images[t])
+    points = corners(image, fill_triangles(image.shape, pixels[t][triangles]), CORNERS, APART)
+    which, share = attach(points, pixels[t], triangles)
+    points, share, carriers = points[which >= 0], share[which >= 0], triangles[which[which >= 0]]
+    found = []
+    for span in SPANS:
+        if t + span >= len(images) or not len(points):
+            continue
+        guess = np.einsum("nk,nkc->nc", share, pixels[t + span][carriers])
+        end, good = follow_points(image, to_grey(images[t + span]), points, guess)
+        good &= np.linalg.norm(end - guess, axis=-1) < FAR
+        frame = np.full(len(points), t)
+        found.append(Tracks(frame, frame + span, carriers, points, end).at(good))
+    return found
 
 
 def _far_tracks(
@@ -141,8 +145,9 @@ def _landmark_hold(
     jacobian[..., 2, :] -= jacobian[..., 2, :].mean(1, keepdims=True)
     facing = ((-poses.rotation[:, 2, 2] - TURNED) / (STRAIGHT - TURNED)).clip(LEAST, 1)
     hold = LANDMARK_HOLD * facing[:, None] * seen.weights * robust(residual)
-    weighted = jacobian * hold[..., None, None]
+    weighted, count = jacobian * hold[..., None, None], len(shaped)
+    transposed = np.swapaxes(weighted.reshape(count, -1, 6), 1, 2)
     return (
-        np.einsum("tmik,tmil->tkl", weighted, jacobian, optimize=True),
-        np.einsum("tmik,tmi->tk", weighted, residual, optimize=True),
+        transposed @ jacobian.reshape(count, -1, 6),
+        (transposed @ residual.reshape(count, -1, 1))[..., 0],
     )

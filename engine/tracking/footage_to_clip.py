@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..api.errors import FootageError, TrackingError
 from ..api.head import HeadModel
@@ -70,7 +71,8 @@ def track(
     if settings.masks and len(paths) > 1:
         raise FootageError("Masks go with one clip.", "Track the clips one by one.")
     footages = [open_footage(path, settings.masks) for path in paths]
-    with new_clip_folder(directory) as work:
+    # All matrices are small: BLAS's threads would only spin, on cores that the mattes want.
+    with threadpool_limits(1, "blas"), new_clip_folder(directory) as work:
         _track_into(work, footages, settings, report)
     return TrackedClip.load(directory)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..footage import Footage
+from ..footage import Footage, FootageFrame
 from .crop import HeadCrop
+from .in_order import in_order
 from .views import TurnedCrop
 
 
@@ -31,12 +32,17 @@ class HeadCrops:
         """Read one clip's crops into `frames`; `advance` is told each frame. Returns times [T]."""
         size = self.images.shape[1]
         times = np.zeros(frames.stop - frames.start)
-        for index, frame in enumerate(footage.frames(len(times))):
-            times[index] = frame.time
-            self.images[frames.start + index] = view.image(frame.rgb, size)
+
+        def cut(numbered: tuple[int, FootageFrame]) -> int:
+            index, frame = numbered
+            times[index - frames.start] = frame.time
+            self.images[index] = view.image(frame.rgb, size)
             if self.alphas is not None and frame.alpha is not None:
-                self.alphas[frames.start + index] = view.image(frame.alpha, size, outside=0)
-            advance(frames.start + index)
+                self.alphas[index] = view.image(frame.alpha, size, outside=0)
+            return index
+
+        for index in in_order(cut, enumerate(footage.frames(len(times)), frames.start)):
+            advance(index)
         return times
 
     def remove(self) -> None:

@@ -11,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 WORKERS = 2
+# Frames whose Jacobians fit into a core's cache.
+CHUNK = 16
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -33,3 +35,10 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def in_chunks(work: Callable[[slice], Result], count: int) -> list[Result]:
+    """work(part) of the parts of `count` items that do not depend on each other, in order."""
+    parts = [slice(start, start + CHUNK) for start in range(0, count, CHUNK)]
+    # A stream solves one frame at a time, for which threads would take longer to start.
+    return list(in_order(work, parts)) if len(parts) > 1 else [work(part) for part in parts]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..imaging import corners, follow_points, to_grey, warp
+from .in_order import in_order
 from .tracks import Tracks, attach
 
 KEYFRAMES, NEAREST = 14, 2
@@ -64,18 +65,21 @@ def find_far_tracks(
     look for them.
     """
     marks = {int(k): _marks(images[k], pixels[k], *shown[int(k)]) for k in keys.frames}
+
+    def find(t: int) -> list[Tracks]:
+        grey = to_grey(images[t])
+        near = [int(k) for k in keys.near[t] if k != t and len(marks[int(k)].points)]
+        return [_found_again(marks[k], k, grey, t, pixels) for k in near]
+
     found = [Tracks.none()]
-    for t, image in enumerate(images):
-        grey = to_grey(np.ascontiguousarray(image))
-        for k in map(int, keys.near[t]):
-            if k != t and len(marks[k].points):
-                found.append(_found_again(marks[k], k, grey, t, pixels))
+    for t, tracks in enumerate(in_order(find, range(len(images)))):
+        found += tracks
         advance((t + 1) / len(images))
     return Tracks(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
 def _marks(image: np.ndarray, pixels: np.ndarray, triangles: np.ndarray, mask: np.ndarray) -> Marks:
-    grey = to_grey(np.ascontiguousarray(image))
+    grey = to_grey(image)
     points = corners(grey, mask, CORNERS, APART)
     if not len(triangles):
         points = points[:0]

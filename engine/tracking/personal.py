@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..api.head import HeadModel
+from .in_order import in_order
 from .landmark_model import LandmarkModel
 from .pose import Observations, Poses, equations, robust
 from .spread import spread_on_skin
@@ -84,11 +85,13 @@ def expression_corrections(
     used = np.nonzero(active.max(0) > 0.02)[0]
     size, active = len(used), active[:, used]
     pairs = (active[:, :, None] * active[:, None]).reshape(len(active), -1)
-    for m in range(len(model.neutral)):
+
+    def correct(m: int) -> np.ndarray:
         # Normal equations over (expression, axis): sum_t (c c') x (J'J).
         normal = (pairs.T @ metric[:, m].reshape(-1, 9)).reshape(size, size, 3, 3)
         normal = normal.transpose(0, 2, 1, 3).reshape(3 * size, 3 * size)
         target = (active.T @ pull[:, m]).ravel()
-        solved = np.linalg.solve(normal + RIDGE * np.eye(3 * size), target)
-        result[used, m] = solved.reshape(size, 3)
+        return np.linalg.solve(normal + RIDGE * np.eye(3 * size), target).reshape(size, 3)
+
+    result[used] = np.stack(list(in_order(correct, range(len(model.neutral)))), 1)
     return result

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ..api.rotations import matrix_from_rotvec, rotvec_from_matrix
+from .in_order import in_chunks
 
 # Pull of MediaPipe's relative depth against its image positions: it is noisy but not void.
 DEPTH_WEIGHT = 0.15
@@ -96,7 +97,16 @@ def first_poses(points: np.ndarray, seen: Observations) -> Poses:
 
 
 def refine_poses(points: np.ndarray, poses: Poses, seen: Observations, rounds: int = 4) -> Poses:
-    """Gauss-Newton on weighted reprojection of head points [T, M, 3], all frames at once."""
+    """Gauss-Newton on weighted reprojection of head points [T, M, 3]."""
+
+    def refine(part: slice) -> Poses:
+        return _refine(points[part], poses.at(part), seen.at(part), rounds)
+
+    refined = in_chunks(refine, len(points))
+    return Poses(*map(np.concatenate, zip(*refined, strict=True)))
+
+
+def _refine(points: np.ndarray, poses: Poses, seen: Observations, rounds: int) -> Poses:
     for _ in range(rounds):
         turned = points @ np.swapaxes(poses.rotation, -1, -2)
         camera = turned + poses.translation[:, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..imaging import fill_polygon, gaussian_blur, to_grey
+from .in_order import in_order
 
 FACE_POINTS = 468
 FOREHEAD, CHIN = 10, 152
@@ -19,17 +20,13 @@ def sharpness(images: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     `images` [T, H, W, 3] uint8, `landmarks` [T, 478, 3] pixels. A lens out of focus, motion and
     enlargement all lower it; brightness and contrast do not change it.
     """
-    return np.array(
-        [
-            _of_one(np.ascontiguousarray(image), points[:, :2])
-            if np.isfinite(points[0, 0])
-            else np.nan
-            for image, points in zip(images, landmarks, strict=True)
-        ]
-    )
+    return np.array(list(in_order(_of_one, zip(images, landmarks[..., :2], strict=True))))
 
 
-def _of_one(image: np.ndarray, points: np.ndarray) -> float:
+def _of_one(frame: tuple[np.ndarray, np.ndarray]) -> float:
+    image, points = frame
+    if np.isnan(points[0, 0]):
+        return np.nan
     outline = points[:FACE_POINTS]
     scale = float(np.linalg.norm(points[FOREHEAD] - points[CHIN])) / FACE_HEIGHT
     low = np.maximum(outline.min(0).astype(int), 0)

@@ -8,7 +8,7 @@ from itertools import count, islice
 
 import pytest
 
-from engine.tracking.in_order import WORKERS, in_order
+from engine.tracking.in_order import CHUNK, WORKERS, in_chunks, in_order
 
 
 def test_results_keep_the_order_of_the_items_when_the_first_takes_longest() -> None:
@@ -47,3 +47,9 @@ def test_nothing_is_done_any_more_once_it_is_closed() -> None:
     assert finished <= 1 + 2 * WORKERS
     time.sleep(0.1)
     assert len(done) == finished
+
+
+@pytest.mark.parametrize("count", [1, CHUNK, 3 * CHUNK + 1])
+def test_chunks_cover_every_item_once(count: int) -> None:
+    items = list(range(count))
+    assert sum(in_chunks(lambda part: items[part], count), []) == items
