@@ -187,6 +187,23 @@ def test_hair_grows_to_the_matte_and_the_face_stays() -> None:
     assert moved[np.isin(names, ("skin", "lips", "eyelids", "eyeballs"))].max() < 1e-6
 
 
+def test_a_head_that_fills_its_matte_does_not_grow() -> None:
+    """Where no outline asks for it, a smooth field may not wander."""
+    head = builtin_head()
+    params = HeadParams.neutral(len(head.expression_names), 1)
+    turned = replace(params, rotation=np.array([[0, 0.9, 0]], np.float32))
+    views = _any_view(head, turned)
+    start = baked(plain_start(head, 128), params, views)
+    shown = RestoredAvatar(start)
+    with torch.no_grad():
+        _, alpha, _ = rasterize(shown.gaussians(None, views.vertices), views.cameras)
+    pictures = torch.cat([0.4 * alpha.expand(-1, -1, -1, 3), alpha], dim=-1)
+    after = grown(start, replace(views, pictures=pictures))
+    moved = np.linalg.norm(after.base[:, MEANS] - start.base[:, MEANS], axis=-1)
+    names = np.array(head.region_names)[head.face_regions[start.binding.face]]
+    assert np.median(moved[np.isin(names, ("scalp", "neck", "shoulders"))]) < 0.003
+
+
 def test_a_veil_becomes_a_sheet_that_the_head_carries(eve: Shots) -> None:
     view = eve.views[[0]]
     pictures = view.pictures.clone()
