@@ -18,9 +18,6 @@ from .sights import sights
 from .start import network_start, plain_start
 from .steps import seen_psnr, shaped
 
-ALLOWED = 0.5
-"""dB on the pictures that a network's start may lack: it knows something of the other sides."""
-
 
 def first_avatar(
     method: str, label: str, clip: TrackedClip, views: Views, report: Report
@@ -39,7 +36,7 @@ def first_avatar(
     seen = shaped(network, views, span(report, 0, 0.5))
     projected = shaped(plain, views, span(report, 0.5, 1))
     lacking = _coloured_psnr(projected, views) - _coloured_psnr(seen, views)
-    if lacking <= ALLOWED:
+    if lacking <= 0:
         return seen, ""
     words = f"{label} shows these pictures {lacking:.1f} dB worse than a projection onto the head"
     return projected, f"{words}; the projection is refined instead."
