@@ -19,7 +19,7 @@ import numpy as np
 
 from .api.errors import FootageError
 from .imaging import camera_pictures, read_image
-from .video import decode, probe
+from .video import VideoStream, decode, probe
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 UNREAD_SUFFIXES = {".heic", ".heif", ".avif", ".dng"}  # of phones; OpenCV reads none of them
@@ -48,7 +48,7 @@ class Footage:
     images: tuple[Path, ...] = ()  # empty for a video
     masks: tuple[Path, ...] = ()
     has_alpha: bool = False
-    duration: float = 0.0  # seconds, 0 when unknown
+    stream: VideoStream | None = None  # of a video
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,9 +70,10 @@ class Footage:
             yield frame
 
     def _video_frames(self) -> Iterator[FootageFrame]:
+        assert self.stream is not None
         start: float | None = None
         last, index = -math.inf, -1
-        for index, (stamp, image) in enumerate(decode(self.path, self.has_alpha)):
+        for index, (stamp, image) in enumerate(decode(self.path, self.stream)):
             start = stamp if start is None else start
             # Some cameras write equal stamps; a frame is never shown before the one it follows.
             last = max(stamp - start, last + 1e-3) if index else 0.0
@@ -84,9 +85,10 @@ class Footage:
         if index < 0:
             raise FootageError(f"{self.path.name} holds no frame.", "Is it a video of a head?")
         # The sound of a whole file may outlast its pictures a little; a cut one lacks many.
-        if last < 0.85 * self.duration - 0.5:
+        duration = self.stream.duration
+        if last < 0.85 * duration - 0.5:
             raise FootageError(
-                f"{self.path.name} is cut short: {last:.1f} of {self.duration:.1f} seconds.",
+                f"{self.path.name} is cut short: {last:.1f} of {duration:.1f} seconds.",
                 "Copy the file again, or re-export the part that plays.",
             )
 
@@ -141,7 +143,7 @@ def open_footage(path: str | Path, masks: str | Path = "") -> Footage:
         max(1, round(stream.duration * stream.fps)),
         masks=mask_images,
         has_alpha=stream.has_alpha,
-        duration=stream.duration,
+        stream=stream,
     )
 
 

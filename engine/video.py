@@ -42,20 +42,18 @@ class VideoStream:
     full_range: bool = False
     interlaced: bool = False
 
-    def filters(self, alpha: bool, table: str) -> str:
+    def filters(self, table: str) -> str:
         """ffmpeg's filters from stored to upright sRGB frames; `table` is a .cube file's name."""
+        # Planes take ffmpeg half as long as interleaved colours, and are the same to the bit.
+        planes = "gbrap" if self.has_alpha else "gbrp"
         chain = ["bwdif=mode=send_frame"] if self.interlaced else []
         # A fixed size also holds where the stream changes its own halfway.
         scale = f"scale={self.width}:{self.height}:in_color_matrix={self.matrix}"
         scale += f":in_range={'full' if self.full_range else 'limited'}:out_range=full"
         chain.append(f"{scale}:flags=bicubic+accurate_rnd+full_chroma_int")
         if table:
-            chain += [
-                f"format={'gbrap' if alpha else 'gbrp'}12",
-                f"lut3d=file={table}:interp=tetrahedral",
-            ]
-        # Planes take ffmpeg half as long as interleaved colours, and are the same to the bit.
-        return ",".join([*chain, f"format={'gbrap' if alpha else 'gbrp'}", "showinfo=checksum=0"])
+            chain += [f"format={planes}12", f"lut3d=file={table}:interp=tetrahedral"]
+        return ",".join([*chain, f"format={planes}", "showinfo=checksum=0"])
 
 
 def ffmpeg() -> str:
@@ -147,22 +145,23 @@ def _duration(text: str) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def decode(path: Path, alpha: bool) -> Iterator[tuple[float, np.ndarray]]:
-    """(time in seconds, image [H, W, 3 or 4] uint8) of every frame once, as stamped in the file."""
+def decode(path: Path, stream: VideoStream) -> Iterator[tuple[float, np.ndarray]]:
+    """(time in seconds, image [H, W, 3 or 4] uint8) of every frame once, as stamped in the file.
+
+    `stream` is what probe found in it; with alpha, images have four channels.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        yield from _decode(path.absolute(), probe(path), alpha, Path(scratch))
+        yield from _decode(path.absolute(), stream, Path(scratch))
 
 
-def _decode(
-    path: Path, stream: VideoStream, alpha: bool, scratch: Path
-) -> Iterator[tuple[float, np.ndarray]]:
-    channels, table = 4 if alpha else 3, ""
+def _decode(path: Path, stream: VideoStream, scratch: Path) -> Iterator[tuple[float, np.ndarray]]:
+    channels, table = 4 if stream.has_alpha else 3, ""
     if needs_mapping(stream.primaries, stream.transfer):
         table = "colours.cube"
         write_cube(scratch / table, stream.primaries, stream.transfer)
     command = [ffmpeg(), "-hide_banner", "-nostdin"]
     command += ["-c:v", stream.decoder] if stream.decoder else []
-    command += ["-i", str(path), "-map", "0:v:0", "-vf", stream.filters(alpha, table)]
+    command += ["-i", str(path), "-map", "0:v:0", "-vf", stream.filters(table)]
     # passthrough: a variable frame rate keeps its frames, none is repeated or dropped.
     command += ["-fps_mode", "passthrough", "-f", "rawvideo", "-"]
     size = stream.height * stream.width * channels
