@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from engine.api.requests import ReconstructRequest
 from engine.api.settings import FlashAvatarSettings, RGBAvatarSettings
 from engine.bake import bake, performance_of
 from engine.face_parts import face_parts
 from engine.linear_avatar import LinearAvatar
 from engine.methods import flashavatar, rgbavatar
-from engine.methods.settling import settled
+from engine.methods.settling import settled, shares
 from engine.metrics import evaluate, held_out
 from tests.engine.ellipsoid import NAMES, EllipsoidClip
 
@@ -78,3 +81,17 @@ def test_a_sum_stays_what_it_is(clip):
 
 def _raise():
     raise AssertionError("a held-out frame was read")
+
+
+def test_a_time_limit_covers_the_method_and_its_blendshapes(clip, summed):
+    request = ReconstructRequest("clip", "a.likeness", method="flashavatar", max_seconds=113)
+    assert shares(request) == pytest.approx((100, 13))
+    assert shares(replace(request, method="rgbavatar")) == (113, 0)
+    assert shares(replace(request, max_seconds=0)) == (0, 0)
+    avatar, _, tests = summed
+    free, limited = list[float](), list[float]()
+    shot = performance_of(clip, tests)
+    settled(avatar, clip, shot, 400, free.append)
+    settled(avatar, clip, shot, 400, limited.append, seconds=1e-3)
+    assert limited[-1] == free[-1] == 1
+    assert len(limited) < len(free) - 10  # one step instead of thirteen
