@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ...api.baked import COLORS, OPACITY, SCALES, BakedAvatar, Binding
 from ...api.head import HeadModel
@@ -30,6 +29,10 @@ INSIDE, FLAT = ("mouth", "teeth", "tongue"), 0.3
 """Regions behind the lips, whose Gaussians are so much thinner than wide: they must not show."""
 SPOTS = np.array([[a, b, 10 - a - b] for a in range(1, 9, 2) for b in range(1, 10 - a, 2)]) / 10
 """Barycentric places of the points in a triangle of the mouth's lining."""
+MOVING = (*INSIDE, "lips", "eyelids", "eyeballs")
+"""Regions that slide over each other: a network's large Gaussians keep an eye from closing."""
+STRETCHED = 1.4
+"""Growth of a triangle's area by one expression from which a network's Gaussians leave gaps."""
 LARGEST = 2.0
 """In units of a region's median size: folds of the mouth stretch without bound."""
 
@@ -45,18 +48,20 @@ def network_start(method: str, clip: TrackedClip, views: Views) -> BakedAvatar |
 
 
 def _closed(baked: BakedAvatar, plain: BakedAvatar) -> BakedAvatar:
-    """An avatar with the plain one's Gaussians on the triangles that have none: a network of pixels
-    knows no back of the head."""
-    bare = ~np.isin(plain.binding.face, baked.binding.face)
-    parts = plain.binding.face[bare], plain.binding.barycentric[bare], plain.binding.tangent[bare]
-    added = plain.base[bare]
-    still = np.zeros((len(baked.deltas), *added.shape), np.float32)
+    """An avatar with the plain one's Gaussians on the triangles that move most, and on those that
+    have none: a network of pixels knows no back of the head."""
+    moving = _in_regions(baked.head, baked.binding, MOVING)
+    kept = ~(moving | _stretched(baked.head)[baked.binding.face])
+    own = _picked(baked.binding, kept)
+    bare = ~np.isin(plain.binding.face, own.face)
+    added, deltas = plain.base[bare], baked.deltas[:, kept]
+    still = np.zeros((len(deltas), *added.shape), np.float32)
     return replace(
         baked,
-        binding=joined(baked.binding, Binding(*parts)),
-        base=np.concatenate([baked.base, added]),
-        deltas=np.concatenate([baked.deltas, still], axis=1),
-        levels=(len(baked.base) + len(added),),
+        binding=joined(own, _picked(plain.binding, bare)),
+        base=np.concatenate([baked.base[kept], added]),
+        deltas=np.concatenate([deltas, still], axis=1),
+        levels=(int(kept.sum() + bare.sum()),),
     )
 
 
@@ -64,15 +69,14 @@ def plain_start(head: HeadModel, uv_size: int = UV_SIZE) -> RegressedAvatar:
     """A grey, closed surface on the head: what there is without a network."""
     skin = uniform_uv_binding(head, uv_size)
     mouth = _mouth(head)
-    kept = ~np.isin(skin.face, mouth.face)
-    outside = Binding(skin.face[kept], skin.barycentric[kept], skin.tangent[kept])
+    outside = _picked(skin, ~np.isin(skin.face, mouth.face))
     size = SIZE * texel_spacing(head, outside, uv_size)
     binding = joined(outside, mouth)
     size = _limited(head, binding, np.concatenate([size, _mouth_sizes(head, mouth)]))
     raw = torch.zeros(len(binding.face), RAW)
     raw[:, 3] = 1
     raw[:, SCALES] = torch.from_numpy(np.log(size))[:, None]
-    raw[_inside(head, binding), SCALES.stop - 1] += math.log(FLAT)
+    raw[_in_regions(head, binding, INSIDE), SCALES.stop - 1] += math.log(FLAT)
     raw[:, OPACITY] = OPACITY_LOGIT
     raw[:, COLORS] = GREY
     return RegressedAvatar(head, binding, raw)
@@ -95,10 +99,24 @@ def _limited(head: HeadModel, binding: Binding, size: np.ndarray) -> np.ndarray:
     return size.astype(np.float32)
 
 
-def _inside(head: HeadModel, binding: Binding) -> Tensor:
-    """Which [N] Gaussians lie behind the lips."""
-    inner = [index for index, name in enumerate(head.region_names) if name in INSIDE]
-    return torch.from_numpy(np.isin(head.face_regions[binding.face], inner))
+def _stretched(head: HeadModel) -> np.ndarray:
+    """Which [F] triangles some expression stretches much."""
+    rest = np.maximum(face_areas(head.vertices, head.faces), 1e-12)
+    found = np.zeros(len(head.faces), bool)
+    for delta in head.expression_deltas:
+        found |= face_areas(head.vertices + delta, head.faces) > STRETCHED * rest
+    return found
+
+
+def _picked(binding: Binding, index: np.ndarray) -> Binding:
+    """Some Gaussians of a binding."""
+    return Binding(binding.face[index], binding.barycentric[index], binding.tangent[index])
+
+
+def _in_regions(head: HeadModel, binding: Binding, names: tuple[str, ...]) -> np.ndarray:
+    """Which [N] Gaussians lie in the regions of these names."""
+    numbers = [index for index, name in enumerate(head.region_names) if name in names]
+    return np.isin(head.face_regions[binding.face], numbers)
 
 
 def _mouth(head: HeadModel) -> Binding:
