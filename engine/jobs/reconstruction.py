@@ -90,8 +90,7 @@ def _reconstruct(
     clock.lap("fit")
     previews.offer(avatar)
     settling = one_stage(report, "Fitting blendshapes", FITTED, SETTLED)
-    shot = performance_of(tracked, tests)
-    summed = settled(avatar, tracked, shot, fitted.step, settling, rest)
+    summed = settled(avatar, tracked, performance_of(tracked, tests), fitted.step, settling, rest)
     clock.lap("settle")
     return conclude(request, summed, tracked, info, tests, clock, report, settings.posing, avatar)
 

@@ -40,8 +40,9 @@ LONGEST, NEEDLE = 2.0, 4.0
 RAW_SIZES = (3, 4, 3, 1, 3)
 UNIT = (0.004, 0.3, 0.4, 1.5, 0.2)
 """What a change of one costs alike: mean in metres, quat, log scale, opacity logit, colour."""
-NEAR_WEIGHT, UNSEEN_WEIGHT = 0.003, 0.1
-"""Of any change from the start in these units, and of those of what is not seen."""
+NEAR_WEIGHT, ALONE_WEIGHT, UNSEEN_WEIGHT = 0.003, 0.3, 0.1
+"""Of any change from the start in these units, the same where one picture is all there is, and
+nothing tells what is of the face from what is of the moment; and of what is not seen."""
 SMOOTH_WEIGHT = 0.05
 """Of differences between the changes of neighbours, as far as either is not seen."""
 MIRROR_WEIGHT = 0.02
@@ -85,7 +86,7 @@ def refined(
     how well they show each Gaussian."""
     device = views.pictures.device
     avatar = RestoredAvatar(baked).to(device)
-    hold = _Hold(avatar, surface, trust)
+    hold = _Hold(avatar, surface, trust, NEAR_WEIGHT if len(views) > 1 else ALONE_WEIGHT)
     corrections = FrameCorrections(baked.head, len(views)).to(device)
     tracked = param_tensors(params, device)
     optimiser = _optimiser(avatar, corrections if len(views) > 1 else None)
@@ -135,13 +136,15 @@ class _Hold:
     """What keeps an avatar near its start: a quadratic cost of its change, so that the gradient is
     one product with a sparse matrix."""
 
-    def __init__(self, avatar: RestoredAvatar, surface: Surface, trust: np.ndarray) -> None:
+    def __init__(
+        self, avatar: RestoredAvatar, surface: Surface, trust: np.ndarray, near: float
+    ) -> None:
         self.start = avatar.raw_base().detach().clone()
         units = torch.tensor(UNIT).repeat_interleave(torch.tensor(RAW_SIZES))
         self.units = units.to(avatar.device)
         self.smallest = self.start[:, SCALES] + float(np.log(SMALLEST))
         self.longest = self.start[:, SCALES].amax(-1) + float(np.log(LONGEST))
-        self.every, self.colours = _costs(surface, 1 - trust)
+        self.every, self.colours = _costs(surface, 1 - trust, near)
 
     @torch.no_grad()
     def restrain(self, avatar: RestoredAvatar) -> None:
@@ -161,16 +164,17 @@ class _Hold:
         return 2 * torch.from_numpy(pull).to(base.device) / self.units
 
 
-def _costs(surface: Surface, doubt: np.ndarray) -> tuple[csr_matrix, csr_matrix]:
+def _costs(surface: Surface, doubt: np.ndarray, near: float) -> tuple[csr_matrix, csr_matrix]:
     """The symmetric matrices [N, N] of the cost of changes c, the sum of c.T @ A @ c over columns:
-    one for every column, one more for the colours. `doubt` [N] is how little is seen of each."""
+    one for every column, one more for the colours. `doubt` [N] is how little is seen of each,
+    `near` what any change costs."""
     count, columns = len(doubt), sum(RAW_SIZES)
-    near = diags((NEAR_WEIGHT + UNSEEN_WEIGHT * doubt) / (count * columns))
+    still = diags((near + UNSEEN_WEIGHT * doubt) / (count * columns))
     edges = surface.index[surface.edges]
     loose = doubt[edges].max(1) * SMOOTH_WEIGHT / (len(edges) * columns)
     mirrored = np.column_stack([surface.index, surface.index[surface.mirror]])
     across = doubt[surface.index] * MIRROR_WEIGHT / (3 * len(mirrored))
-    every = csr_matrix(near, dtype=np.float32) + _differences(edges, loose, count)
+    every = csr_matrix(still, dtype=np.float32) + _differences(edges, loose, count)
     return every, _differences(mirrored, across, count)
 
 
