@@ -73,7 +73,7 @@ def test_kernels_compile_where_nothing_can_be_cached(tmp_path):
     code = (
         "from numba.core import caching\n"
         "caching.CacheImpl._locator_classes = []\n"
-        "from engine.rasterize import jit\n"
+        "from engine import jit\n"
         "import numpy as np\n"
         "def one(a):\n    a[0] = 1\n"
         "a = np.zeros(1)\n"
