@@ -5,6 +5,8 @@ A method defines `local(code)`, raw Gaussians in tangent space; carrying them is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,8 +19,9 @@ from .gaussians import Gaussians
 from .linearisation import linearise
 from .networks import GroupedWeights
 
-RAW = 14
-"""Numbers of one raw Gaussian: mean 3, quat 4, log scale 3, opacity logit 1, colour 3."""
+RAW_SIZES = (3, 4, 3, 1, 3)
+"""Numbers of one raw Gaussian: mean, quat, log scale, opacity logit, colour."""
+RAW = sum(RAW_SIZES)
 BLENDED = 10
 """Those that blendshapes move: mean 3, quat 4, colour 3."""
 DELTA_UNITS = (0.0064, 0.4, 1.0)
@@ -73,6 +76,11 @@ class Avatar(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.surface.barycentric.device
+
+
+def per_column(values: Sequence[float]) -> Tensor:
+    """One value for each of RAW_SIZES, as one for each of the columns [14]."""
+    return torch.tensor(values).repeat_interleave(torch.tensor(RAW_SIZES))
 
 
 def param_tensors(params: HeadParams, device: torch.device) -> HeadParams:

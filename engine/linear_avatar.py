@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .api.baked import Binding, WeightMap
 from .api.head import HeadModel
-from .avatar import LEAST_WEIGHT, FittedAvatar
+from .avatar import LEAST_WEIGHT, FittedAvatar, per_column
 from .gaussians import Gaussians
 from .networks import GroupedWeights
 
@@ -36,7 +36,7 @@ class LinearAvatar(FittedAvatar):
         """`base` [N, 14] and `deltas` [K, N, 14], raw."""
         super().__init__(head, binding, np.ones(len(base), np.float32))
         self.start_from(base)
-        units = torch.tensor(np.repeat(np.asarray(UNITS, np.float32), (3, 4, 3, 1, 3)))
+        units = per_column(UNITS)
         self.register_buffer("units", units)
         self.register_buffer("moved", deltas.cpu().ne(0).any(-1, keepdim=True))
         self.deltas = nn.Parameter(deltas.cpu() / units)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...api.baked import COLORS, MEANS, SCALES, BakedAvatar
 from ...api.head import HeadParams
-from ...avatar import param_tensors
+from ...avatar import RAW, param_tensors, per_column
 from ...losses import limit_colors, limit_shapes, photometric_gradient
 from ...progress import Tick, silent
 from ...rasterize import rasterize
@@ -37,7 +37,6 @@ HALF = 0.5
 """Share of the time spent on pictures of half the size."""
 LONGEST, NEEDLE = 2.0, 4.0
 """Longest axis in units of its start, and of the middle one."""
-RAW_SIZES = (3, 4, 3, 1, 3)
 UNIT = (0.004, 0.3, 0.4, 1.5, 0.2)
 """What a change of one costs alike: mean in metres, quat, log scale, opacity logit, colour."""
 NEAR_WEIGHT, ALONE_WEIGHT, UNSEEN_WEIGHT = 0.003, 0.3, 0.1
@@ -140,8 +139,7 @@ class _Hold:
         self, avatar: RestoredAvatar, surface: Surface, trust: np.ndarray, near: float
     ) -> None:
         self.start = avatar.raw_base().detach().clone()
-        units = torch.tensor(UNIT).repeat_interleave(torch.tensor(RAW_SIZES))
-        self.units = units.to(avatar.device)
+        self.units = per_column(UNIT).to(avatar.device)
         self.smallest = self.start[:, SCALES] + float(np.log(SMALLEST))
         self.longest = self.start[:, SCALES].amax(-1) + float(np.log(LONGEST))
         self.every, self.colours = _costs(surface, 1 - trust, near)
@@ -168,10 +166,10 @@ def _costs(surface: Surface, doubt: np.ndarray, near: float) -> tuple[csr_matrix
     """The symmetric matrices [N, N] of the cost of changes c, the sum of c.T @ A @ c over columns:
     one for every column, one more for the colours. `doubt` [N] is how little is seen of each,
     `near` what any change costs."""
-    count, columns = len(doubt), sum(RAW_SIZES)
-    still = diags((near + UNSEEN_WEIGHT * doubt) / (count * columns))
+    count = len(doubt)
+    still = diags((near + UNSEEN_WEIGHT * doubt) / (count * RAW))
     edges = surface.index[surface.edges]
-    loose = doubt[edges].max(1) * SMOOTH_WEIGHT / (len(edges) * columns)
+    loose = doubt[edges].max(1) * SMOOTH_WEIGHT / (len(edges) * RAW)
     mirrored = np.column_stack([surface.index, surface.index[surface.mirror]])
     across = doubt[surface.index] * MIRROR_WEIGHT / (3 * len(mirrored))
     every = csr_matrix(still, dtype=np.float32) + _differences(edges, loose, count)

@@ -55,8 +55,9 @@ def grown(baked: BakedAvatar, views: Views, tick: Tick = silent) -> BakedAvatar:
     optimiser = torch.optim.Adam([field.free], lr=RATE)
     for step in range(STEPS):
         view = [step % len(views)]
-        image = _alpha(drawn, field.shifts(normals[view]), cameras, view)
-        loss = (image - mattes[view]).abs().mean() + PRIOR * field.moved().square().mean()
+        moved = field.moved()
+        image = _alpha(drawn, field.shifts(moved, normals[view]), cameras, view)
+        loss = (image - mattes[view]).abs().mean() + PRIOR * moved.square().mean()
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
@@ -70,10 +71,11 @@ def _carried_out(baked: BakedAvatar, field: _Field) -> BakedAvatar:
     head, base = baked.head, baked.base.copy()
     normals = vertex_normals(head.vertices, head.faces)
     frame, _ = baked.binding.frames(head.faces, head.vertices)
-    shift = field.shifts(torch.from_numpy(normals)[None])[0].numpy()
+    moved = field.moved()
+    shift = field.shifts(moved, torch.from_numpy(normals)[None])[0].numpy()
     base[:, MEANS] += np.einsum("nji,nj->ni", frame, shift)
-    moved = head.vertices + field.moved().numpy()[:, None] * normals
-    before, after = (face_areas(vertices, head.faces) for vertices in (head.vertices, moved))
+    larger = head.vertices + moved.numpy()[:, None] * normals
+    before, after = (face_areas(vertices, head.faces) for vertices in (head.vertices, larger))
     wider = np.sqrt(after / np.maximum(before, 1e-12)).clip(1, MOST_STRETCH)
     base[:, SCALES] += np.log(wider[baked.binding.face])[:, None]
     return replace(baked, base=base)
@@ -101,11 +103,11 @@ class _Field:
         least = torch.where(self.most > 0, THINNEST, 0.0)
         return torch.minimum(torch.maximum(field, least), self.most)
 
-    def shifts(self, normals: Tensor) -> Tensor:
-        """Metres [B, N, 3] that each Gaussian moves, along vertex normals [B, V, 3]: along those of
-        its triangle neighbours would part."""
-        moved = self.moved()[:, None] * normals
-        return (moved[:, self.corners] * self.barycentric[:, :, None]).sum(2)
+    def shifts(self, moved: Tensor, normals: Tensor) -> Tensor:
+        """Metres [B, N, 3] that each Gaussian moves where vertices move by `moved` [V] along their
+        normals [B, V, 3]: along those of its triangle neighbours would part."""
+        shifts = moved[:, None] * normals
+        return (shifts[:, self.corners] * self.barycentric[:, :, None]).sum(2)
 
 
 def _held(head: HeadModel) -> np.ndarray:
