@@ -2,7 +2,8 @@
 
 A smile is not the same shape on everyone. Where a clip shows an expression often, the head's
 generic shape bends towards what was seen; where it does not, it stays. Coefficients keep their
-meaning.
+meaning. Skin that no expression moves is left alone: landmarks slide along on it when a brow or
+the mouth moves beside it, by two pixels and more, and corners of the skin do not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..api.head import HeadModel
+from .flow import RIGID
 from .in_order import in_order
 from .landmark_model import LandmarkModel
 from .pose import Observations, Poses, equations, robust
@@ -69,7 +71,8 @@ def expression_corrections(
     expression: np.ndarray,
     seen: Observations,
 ) -> np.ndarray:
-    """Corrections [E, M, 3] in metres of the model's expression basis, ridge least squares.
+    """Corrections [E, M, 3] in metres of the model's expression basis, ridge least squares; none
+    where the model is RIGID.
 
     `expression` [T, E] and `poses` are held; of them `active` [T, E] may be corrected. T frames
     spread over the clip are enough.
@@ -93,5 +96,6 @@ def expression_corrections(
         target = (active.T @ pull[:, m]).ravel()
         return np.linalg.solve(normal + RIDGE * np.eye(3 * size), target).reshape(size, 3)
 
-    result[used] = np.stack(list(in_order(correct, range(len(model.neutral)))), 1)
+    soft = np.flatnonzero(model.rigidity <= RIGID)
+    result[np.ix_(used, soft)] = np.stack(list(in_order(correct, soft)), 1)
     return result
