@@ -55,10 +55,11 @@ class Avatar(nn.Module):
     def world(self, raw: Tensor, vertices: Tensor) -> Gaussians:
         """World Gaussians [B, N] of raw tangent-space ones [B, N, 14] on posed vertices [B, V, 3],
         quats not normalised."""
-        means, quats = self.surface.carry(raw[..., MEANS], raw[..., QUATS], vertices)
-        return Gaussians(
-            means, quats, raw[..., SCALES].exp(), raw[..., OPACITY].sigmoid(), raw[..., COLORS]
+        means, quats, scales, opacities, colors = raw.split(
+            (*RAW_SIZES[:4], raw.shape[-1] - COLORS.start), -1
         )
+        means, quats = self.surface.carry(means, quats, vertices)
+        return Gaussians(means, quats, scales.exp(), opacities[..., 0].sigmoid(), colors)
 
     def pose(self, params: HeadParams) -> Gaussians:
         """World Gaussians [B, N] of NumPy params with a leading axis B."""

@@ -26,6 +26,7 @@ from ..feedforward.views import Views
 from ..frame_corrections import FrameCorrections
 from ..optimisation import EPSILON, POSITION_FIRST, RATES
 from .completion import Surface
+from .shape_field import ShapeField
 
 SHARE = 0.4
 """Of RGBAvatar's rates for ten images."""
@@ -83,52 +84,60 @@ def refined(
 ) -> Refined:
     """The avatar fitted to the views. `params` [V] are the views' own, NumPy; `trust` [N] 0..1 says
     how well they show each Gaussian."""
-    device = views.pictures.device
-    avatar = RestoredAvatar(baked).to(device)
+    avatar = RestoredAvatar(baked).to(views.pictures.device)
     hold = _Hold(avatar, surface, trust, NEAR_WEIGHT if len(views) > 1 else ALONE_WEIGHT)
-    corrections = FrameCorrections(baked.head, len(views)).to(device)
-    tracked = param_tensors(params, device)
-    optimiser = _optimiser(avatar, corrections if len(views) > 1 else None)
+    fit = _Fit(avatar, hold, params)
     queue = _Queue(len(views))
     halves = _halved(views)
     started, images = time.monotonic(), 0
     done = 0.0
     while done < 1 or images < LEAST_IMAGES:
-        for group in optimiser.param_groups:
-            group["lr"] = group["first"] * LAST**done
-        seen = halves if done < HALF else views
-        _step(avatar, seen, tracked, corrections, hold, optimiser, queue.take())
+        fit.step(halves if done < HALF else views, queue.take(), LAST**done)
         images += 1
         spent = (time.monotonic() - started) / max(effort.seconds, 1e-3)
         done = min(1.0, max(spent, images / max(effort.pictures, 1)))
         tick(done)
     base = avatar.raw_base().detach().cpu().numpy()
-    return Refined(replace(baked, base=base), corrections.corrected(tracked), images)
+    return Refined(replace(baked, base=base), fit.params(), images)
 
 
-def _step(
-    avatar: RestoredAvatar,
-    views: Views,
-    tracked: HeadParams,
-    corrections: FrameCorrections,
-    hold: _Hold,
-    optimiser: torch.optim.Adam,
-    index: Tensor,
-) -> None:
-    """One picture: render over a random background, compare, move every parameter once."""
-    view = views[index]
-    background = torch.rand((1, 3), device=view.pictures.device)
-    codes, vertices = corrections.posed(tracked, index)
-    gaussians = avatar.gaussians(avatar.weights(codes.detach()), vertices)
-    image, _, _ = rasterize(gaussians, view.cameras, background)
-    target = view.pictures[..., :3] + (1 - view.pictures[..., 3:]) * background[:, None, None]
-    _, gradient, _ = photometric_gradient(image.detach(), target, ssim_share=SSIM_SHARE)
-    optimiser.zero_grad()
-    base = avatar.raw_base()
-    results = [image, base, corrections.penalty(index)]
-    torch.autograd.backward(results, [gradient, hold.gradient(base.detach()), None])
-    optimiser.step()
-    hold.restrain(avatar)
+class _Fit:
+    """What is learned of the pictures: Gaussians and, of several pictures, their poses and the
+    surface's shape, which one picture cannot tell from each other."""
+
+    def __init__(self, avatar: RestoredAvatar, hold: _Hold, params: HeadParams) -> None:
+        self.avatar, self.hold = avatar, hold
+        several = len(params) > 1
+        self.tracked = param_tensors(params, avatar.device)
+        self.corrections = FrameCorrections(avatar.head, len(params)).to(avatar.device)
+        self.field = ShapeField(avatar.head, avatar.binding) if several else None
+        self.optimiser = _optimiser(avatar, self.corrections if several else None)
+
+    def step(self, views: Views, index: Tensor, rate: float) -> None:
+        """One picture, number `index` [1]: render over a random background, compare, move
+        everything once, `rate` of its first rate."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["first"] * rate
+        view = views[index]
+        background = torch.rand((1, 3), device=view.pictures.device)
+        codes, vertices = self.corrections.posed(self.tracked, index)
+        gaussians = self.avatar.gaussians(self.avatar.weights(codes.detach()), vertices)
+        image, _, _ = rasterize(gaussians, view.cameras, background)
+        target = view.pictures[..., :3] + (1 - view.pictures[..., 3:]) * background[:, None, None]
+        _, gradient, _ = photometric_gradient(image.detach(), target, ssim_share=SSIM_SHARE)
+        self.optimiser.zero_grad()
+        base = self.avatar.raw_base()
+        results = [image, base, self.corrections.penalty(index)]
+        torch.autograd.backward(results, [gradient, self.hold.gradient(base.detach()), None])
+        self.optimiser.step()
+        means = self.avatar.means
+        if self.field and means.grad is not None:
+            self.hold.carry(self.avatar, self.field.step(means.grad, rate))
+        self.hold.restrain(self.avatar)
+
+    def params(self) -> HeadParams:
+        """The pictures' params, NumPy, as corrected."""
+        return self.corrections.corrected(self.tracked)
 
 
 class _Hold:
@@ -143,6 +152,12 @@ class _Hold:
         self.smallest = self.start[:, SCALES] + float(np.log(SMALLEST))
         self.longest = self.start[:, SCALES].amax(-1) + float(np.log(LONGEST))
         self.every, self.colours = _costs(surface, 1 - trust, near)
+
+    @torch.no_grad()
+    def carry(self, avatar: RestoredAvatar, shift: Tensor) -> None:
+        """The avatar and the start that it is held to, moved alike: `shift` [N, 3], local."""
+        avatar.means.add_(shift)
+        self.start[:, MEANS] += shift
 
     @torch.no_grad()
     def restrain(self, avatar: RestoredAvatar) -> None:
