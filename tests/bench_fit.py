@@ -200,7 +200,7 @@ def curve(clip: TrackedClip, preset: str, images: int) -> Curve:
             f"{scores['psnr']:.2f} | {scores['ssim']:.3f} |",
             flush=True,
         )
-    posed = replace(clip, params=track_by_avatar(progress.avatar, clip, shown))
+    posed = replace(clip, params=track_by_avatar(progress.avatar, clip, shown, settings.posing))
     scores = evaluate(baked, posed, shown)
     print(
         f"| {clip.directory.name} | {preset} | | the end, posed by the avatar | "

@@ -43,6 +43,9 @@ class PosingSettings:
     """Side of the pictures compared: half the papers' finds nearly the same, four times faster."""
     steps: int = 24
     """Of Adam, for each few frames."""
+    prior: float = 1.0
+    """How much what the tracker found weighs against the picture, as a share of what a training
+    frame's does: the more steps are taken, the less of it is needed."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ METHODS: dict[str, Method] = {
                 uv_size=224,
                 images=12_000,
                 base_only_images=1_200,
-                posing=PosingSettings(512, 60),
+                posing=PosingSettings(size=512, steps=60, prior=0.25),
             ),
         },
     ),

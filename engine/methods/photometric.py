@@ -47,7 +47,7 @@ def track_by_avatar(
     try:
         for start in range(0, len(slots), BATCH):
             batch = torch.arange(start, min(start + BATCH, len(slots)), device=avatar.device)
-            _settle(avatar, slots, corrections, batch, posing.steps)
+            _settle(avatar, slots, corrections, batch, posing)
             tick((start + len(batch)) / len(slots))
     finally:
         for parameter in learned:
@@ -64,7 +64,11 @@ def put_params(params: HeadParams, frames: np.ndarray, others: HeadParams) -> He
 
 
 def _settle(
-    avatar: Avatar, slots: FrameSlots, corrections: FrameCorrections, batch: Tensor, steps: int
+    avatar: Avatar,
+    slots: FrameSlots,
+    corrections: FrameCorrections,
+    batch: Tensor,
+    posing: PosingSettings,
 ) -> None:
     """Corrects a few neighbouring frames [B], started where the frame before them ended."""
     before = max(int(batch[0]) - 1, 0)
@@ -75,11 +79,12 @@ def _settle(
     black = torch.zeros((len(batch), 3), device=avatar.device)
     target = composite(slots.pictures(batch, half=False), black)
     cameras = slots.cameras(len(batch), half=False)
-    for step in range(steps):
-        optimiser.param_groups[0]["lr"] = FIRST * LAST ** (step / steps)
+    for step in range(posing.steps):
+        optimiser.param_groups[0]["lr"] = FIRST * LAST ** (step / posing.steps)
         posed = corrections.posed(slots.params, batch)
         image, _, _ = rasterize(avatar.carried(*posed), cameras, black)
         _, gradient, _ = l1_gradient(image.detach(), target)
         optimiser.zero_grad()
-        torch.autograd.backward([image, corrections.penalty(batch)], [gradient, None])
+        prior = posing.prior * corrections.penalty(batch)
+        torch.autograd.backward([image, prior], [gradient, None])
         optimiser.step()
