@@ -4,7 +4,9 @@
 
 Prints two tables; asserts nothing. Held out: a random fifth of the landmarks is not part of the
 fit. Flow: corners of skin followed over five frames, on the squares of a 2 cm checkerboard that
-the flow bundle never saw (facts/tracking.md 3). Times are by the clock, right on an idle machine;
+the flow bundle never saw (facts/tracking.md 3). Jitter: what poses do while the footage stands
+still, by those same corners; unrest: what they do in the stillest quarter of the clip, which also
+has whatever the person really does there. Times are by the clock, right on an idle machine;
 matting is counted from the background's plate to the written clip.
 """
 
@@ -35,12 +37,13 @@ from engine.tracking.landmark_model import landmark_model
 from engine.tracking.performance import Performance, solve_performance
 from engine.tracking.pose import VIEWMAT, Poses, project
 from engine.tracking.takes import Take
-from engine.tracking.tracks import carry_tracks
+from engine.tracking.tracks import Tracks, carry_tracks
 
 FOOTAGE = Path(__file__).parents[2] / "shared" / "footage"
 SIZE = 512
 HELD_OUT_SHARE, SQUARE, FLOW_SPAN = 0.2, 0.02, 5
-WINDOW = 12  # frames: what a quadratic cannot follow in so many is jitter
+WINDOW = 12  # frames: what a quadratic cannot follow in so many is unrest
+STILL, STILL_WINDOW = 0.5, 5  # pixels from frame to frame, frames
 
 
 class Solved(NamedTuple):
@@ -113,18 +116,20 @@ def _error_table(clip: TrackedClip, truth: dict[str, np.ndarray]) -> str:
 def on_clips(clips: list[Path], frames: int) -> str:
     """A table of what can be measured without truth."""
     lines = [
-        "| clip | frames | fitted px | held-out px | flow of 5 frames px | jitter degrees | "
+        "| clip | frames | fitted px | held-out px | flow of 5 frames px | "
+        "jitter degrees (windows) | unrest degrees | "
         "tracking 1/s | matting 1/s | fast matte 1/s |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for clip in clips:
         solved = solve_with_some_held_out(clip, frames)
         tracking, matting = speeds(clip, frames, fast=False)
         _, fast = speeds(clip, frames, fast=True)
         fitted, held = reprojection(solved)
+        turns = rotvec_from_matrix(_turn(solved.performance.params))
         lines.append(
             f"| {clip.stem} | {len(solved.take.images)} | {fitted:.2f} | {held:.2f} | "
-            f"{flow_error(solved):.2f} | {jitter(solved.performance.params):.3f} | "
+            f"{flow_error(solved):.2f} | {jitter(solved)} | {unrest(turns):.3f} | "
             f"{tracking:.1f} | {matting:.1f} | {fast:.1f} |"
         )
     return "\n".join(lines)
@@ -164,15 +169,22 @@ def reprojection(solved: Solved) -> tuple[float, float]:
 
 def flow_error(solved: Solved) -> float:
     """Median error in pixels over five frames, on the squares of skin that the fit never saw."""
+    tracks, shaped, poses = unseen_tracks(solved, FLOW_SPAN)
+    error = carry_tracks(tracks, shaped, poses, solved.K)[2]
+    return float(np.median(np.linalg.norm(error, axis=-1)))
+
+
+def unseen_tracks(solved: Solved, span: int) -> tuple[Tracks, np.ndarray, Poses]:
+    """Corners of skin that the fit never saw followed over `span` frames, and what should carry
+    them: landmarks [T, M, 3] on the head, and its poses."""
     model = landmark_model(solved.performance.head)
     params = solved.performance.params
     poses = head_poses(solved.performance.head, params)
     shaped = model.shaped(params.expression)
-    with _on_squares(1), patch.object(flow, "SPANS", (FLOW_SPAN,)):
+    with _on_squares(1), patch.object(flow, "SPANS", (span,)):
         pixels = project(poses.apply(shaped), solved.K)
         tracks = flow.find_tracks(solved.take.images, model, pixels, lambda share: None)
-    error = carry_tracks(tracks, shaped, poses, solved.K)[2]
-    return float(np.median(np.linalg.norm(error, axis=-1)))
+    return tracks, shaped, poses
 
 
 @contextmanager
@@ -189,16 +201,36 @@ def _on_squares(colour: int) -> Iterator[None]:
         yield
 
 
-def jitter(params: HeadParams) -> float:
-    """RMS in degrees of the head's turn about a quadratic, in the stillest quarter of windows."""
-    turns = rotvec_from_matrix(_turn(params))
-    time_ = np.linspace(-1, 1, WINDOW)
-    smooth = np.stack([np.ones(WINDOW), time_, time_**2], -1)
+def jitter(solved: Solved) -> str:
+    """RMS in degrees of the head's turn about a quadratic while the footage stands still, that is
+    the median corner of unseen skin moves by less than STILL, and in how many windows."""
+    tracks = unseen_tracks(solved, 1)[0]
+    moved = np.linalg.norm(tracks.end - tracks.start, axis=-1)
+    pairs = range(len(solved.take.images) - 1)
+    still = [bool((tracks.first == t).any() and np.median(moved[tracks.first == t]) < STILL)
+             for t in pairs]  # fmt: skip
+    steps = STILL_WINDOW - 1
+    starts = [t for t in pairs if len(still) >= t + steps and all(still[t : t + steps])]
+    if not starts:
+        return "never still"
+    turns = rotvec_from_matrix(_turn(solved.performance.params))
+    windows = np.stack([turns[start : start + STILL_WINDOW] for start in starts])
+    freedoms = STILL_WINDOW / (STILL_WINDOW - 3)  # the quadratic takes three
+    return f"{_about_a_quadratic(windows) * np.sqrt(freedoms):.3f} ({len(starts)})"
+
+
+def unrest(turns: np.ndarray) -> float:
+    """RMS in degrees of turns [T, 3] about a quadratic, in the stillest quarter of windows."""
     starts = range(0, len(turns) - WINDOW + 1, WINDOW // 2)
     windows = np.stack([turns[start : start + WINDOW] for start in starts])
     motion = np.ptp(windows, axis=1).max(-1)
-    still = windows[motion <= np.percentile(motion, 25)]
-    rest = still - np.einsum("wp,nwc,vp->nvc", np.linalg.pinv(smooth).T, still, smooth)
+    return _about_a_quadratic(windows[motion <= np.percentile(motion, 25)])
+
+
+def _about_a_quadratic(windows: np.ndarray) -> float:
+    """RMS in degrees of windows [W, N, 3] of turns."""
+    smooth = np.linspace(-1, 1, windows.shape[1])[:, None] ** np.arange(3)
+    rest = windows - np.einsum("wp,nwc,vp->nvc", np.linalg.pinv(smooth).T, windows, smooth)
     return float(np.degrees(np.sqrt((rest**2).sum(-1).mean())))
 
 
