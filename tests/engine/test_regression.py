@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from engine.heads.builtin import builtin_head
 from engine.imaging import write_png
 from engine.jobs import run_job
 from engine.methods.feedforward.views import Views
+from engine.methods.regression import refine
 from engine.methods.regression.completion import completed, surface_of
 from engine.methods.regression.memory import (
     on_head,
@@ -144,6 +146,32 @@ def test_what_is_not_seen_stays_near_its_completion(eve: Shots, portrait: BakedA
     i, j = surface.edges[back[surface.edges].all(1)].T
     mine = portrait.base[surface.index][:, COLORS]
     assert np.abs(mine[i] - mine[j]).max() < 0.1
+
+
+def test_several_pictures_find_how_far_out_a_surface_lies(eve: Shots) -> None:
+    """Beyond what a Gaussian may move by itself, and for the better in a view not given."""
+    views, params = eve.views[[0, 1, 2]], eve.params[[0, 1, 2]]
+    start = baked(plain_start(eve.views.head, UV), params, views)
+    swollen = np.array(start.base)
+    swollen[:, MEANS.stop - 1] += 3 * REACH
+    start = replace(start, base=swollen)
+    field = finished(start, views, params, QUICK, unheard, lambda _: None).baked
+    face = np.isin(np.array(start.head.region_names)[start.head.face_regions], ("skin", "lips"))
+    inwards = (swollen - field.base)[face[start.binding.face], MEANS.stop - 1]
+    assert np.median(inwards) > 1.5 * REACH
+    with patch.object(refine, "ShapeField", Rigid):
+        alone = finished(start, views, params, QUICK, unheard, lambda _: None).baked
+    assert seen_psnr(field, eve.views[[3]]) > seen_psnr(alone, eve.views[[3]]) + 0.3
+
+
+class Rigid:
+    """In place of the field: a surface that keeps its shape."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def step(self, gradient: torch.Tensor, _: float) -> torch.Tensor:
+        return torch.zeros_like(gradient)
 
 
 def test_the_mirror_image_lends_detail_but_not_its_light() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix, eye
+from scipy.sparse import csc_matrix, csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
@@ -29,16 +29,18 @@ PRIOR = 8.0
 SYMMETRIC = 0.5
 """Share of the field that both sides have in common."""
 BESIDE = 3
-"""Vertices of the skin that each vertex of an eyeball, a tooth or an ear goes along with."""
+"""Vertices of the skin outside that each one of an eyeball, a tooth or an ear goes along with."""
+ADRIFT = 0.01
+"""How much it holds to where it was, beside a vertex of the skin, which has 1."""
 
 
 class ShapeField:
     """Displacements of the neutral head's vertices, learned from what its Gaussians ask for."""
 
     def __init__(self, head: HeadModel, binding: Binding) -> None:
-        count = len(head.vertices)
-        laplacian = graph_laplacian(head.vertices.astype(float), _joined_edges(head))
-        self._system = splu((eye(count) + SMOOTH * laplacian.T @ laplacian).tocsc())
+        count, edges = len(head.vertices), edges_of(head.faces)
+        self._apart = _islands(head, edges)
+        self._smoothness = splu(_smoothness(head, edges, self._apart))
         self._mirror = head.mirror_vertices
         self._carry = _carry(head, binding)
         self._wishes = torch.zeros(count, 3)
@@ -50,7 +52,9 @@ class ShapeField:
         Gaussians' local means is `gradient` [N, 3]. Returns how far they move [N, 3]."""
         asked = (self._carry.T @ gradient.cpu().numpy().ravel()).reshape(-1, 3)
         asked += 2 * PRIOR / len(asked) * self.moved
-        self._wishes.grad = torch.from_numpy(self._smooth(asked))
+        smoothed = self._smooth(asked)
+        smoothed[self._apart] = 0
+        self._wishes.grad = torch.from_numpy(smoothed)
         self._adam.param_groups[0]["lr"] = RATE * rate
         self._adam.step()
         before, self.moved = self.moved, self._smooth(self._wishes.numpy())
@@ -62,7 +66,7 @@ class ShapeField:
         to a gradient, since smoothness knows no sides."""
         mirrored = field[self._mirror] * np.array([-1, 1, 1], np.float32)
         shared = field + SYMMETRIC / 2 * (mirrored - field)
-        return self._system.solve(shared.astype(np.float64)).astype(np.float32)
+        return self._smoothness.solve(shared.astype(np.float64)).astype(np.float32)
 
 
 def _carry(head: HeadModel, binding: Binding) -> csr_matrix:
@@ -78,15 +82,23 @@ def _carry(head: HeadModel, binding: Binding) -> csr_matrix:
     return csr_matrix((values.ravel().astype(np.float32), columns.ravel(), rows), shape=shape)
 
 
-def _joined_edges(head: HeadModel) -> np.ndarray:
-    """Edges [n, 2] of the head's triangles, and of its islands with the skin that they lie at."""
-    edges, count = edges_of(head.faces), len(head.vertices)
+def _islands(head: HeadModel, edges: np.ndarray) -> np.ndarray:
+    """Which [V] vertices hang together with the skin by no edge [n, 2]."""
+    count = len(head.vertices)
     graph = csr_matrix((np.ones(len(edges)), edges.T), shape=(count, count))
     _, island = connected_components(graph, directed=False)
-    skin = np.flatnonzero(island == np.bincount(island).argmax())
-    apart = np.setdiff1d(np.arange(count), skin)
-    if not len(apart):
-        return edges
-    near = skin[cKDTree(head.vertices[skin]).query(head.vertices[apart], k=BESIDE)[1]]
-    beside = np.column_stack([np.repeat(apart, BESIDE), near.ravel()])
-    return np.concatenate([edges, np.sort(beside, axis=1)])
+    return np.asarray(island != np.bincount(island).argmax())
+
+
+def _smoothness(head: HeadModel, edges: np.ndarray, apart: np.ndarray) -> csc_matrix:
+    """The symmetric matrix [V, V] whose inverse smooths: bi-Laplacian of the surface. Islands
+    follow the skin outside that they lie at."""
+    if apart.any():
+        lining = np.unique(head.faces[np.array(head.region_names)[head.face_regions] == "mouth"])
+        outside = np.setdiff1d(np.flatnonzero(~apart), lining)
+        tree = cKDTree(head.vertices[outside])
+        near = outside[tree.query(head.vertices[apart], k=BESIDE)[1]]
+        beside = np.column_stack([np.repeat(np.flatnonzero(apart), BESIDE), near.ravel()])
+        edges = np.concatenate([edges, beside])
+    laplacian = graph_laplacian(head.vertices.astype(float), edges)
+    return csc_matrix(diags(np.where(apart, ADRIFT, 1.0)) + SMOOTH * laplacian.T @ laplacian)
