@@ -22,6 +22,9 @@ FINER = 2
 """These regions fold and stretch several times over; a Gaussian keeps its size, so they are sampled
 this much more densely, or lids would let the eye shine through when they close."""
 LARGEST_STRETCH = 3.0
+LINING, LINING_SPACING = "mouth", (3e-4, 4e-3)
+"""The region between teeth and throat, which has next to no place in an atlas, and the least and
+most distance of its Gaussians in metres."""
 
 
 def uniform_uv_binding(head: HeadModel, uv_size: int) -> Binding:
@@ -32,6 +35,48 @@ def uniform_uv_binding(head: HeadModel, uv_size: int) -> Binding:
     fine_part = _covered_texels(head, uv_size * FINER, fine)
     face, barycentric = (np.concatenate(both) for both in zip(coarse_part, fine_part, strict=True))
     return Binding(face, barycentric, uv_tangents(head.face_uvs)[face])
+
+
+def covering(head: HeadModel, uv_size: int, order: int) -> tuple[Binding, np.ndarray]:
+    """`uniform_uv_binding` and its `texel_spacing` [N], but for the mouth's lining: a few Gaussians
+    as large as a cheek would shine through lips, chin and throat. See `lining` for `order`."""
+    skin = uniform_uv_binding(head, uv_size)
+    mouth, mouth_spacing = lining(head, order)
+    outside = picked(skin, ~np.isin(skin.face, mouth.face))
+    spacing = texel_spacing(head, outside, uv_size)
+    return joined(outside, mouth), np.concatenate([spacing, mouth_spacing])
+
+
+def lining(head: HeadModel, order: int) -> tuple[Binding, np.ndarray]:
+    """Even spots on the mouth's lining, order * (order + 1) / 2 a triangle, and their distances
+    [n] in metres when the mouth is open. None on a head without one."""
+    steps = (np.arange(order) + 1 / 3) / order
+    first, second = np.meshgrid(steps, steps, indexing="ij")
+    within = first + second < 1
+    spots = np.stack([first, second, 1 - first - second], -1)[within]
+    names = head.region_names
+    mine = head.face_regions == (names.index(LINING) if LINING in names else len(names))
+    face = np.repeat(np.flatnonzero(mine), len(spots)).astype(np.int32)
+    barycentric = np.tile(spots, (int(mine.sum()), 1)).astype(np.float32)
+    opened = head.vertices.copy()
+    if "jawOpen" in head.expression_names:
+        opened += head.expression_deltas[head.expression_names.index("jawOpen")]
+    spacing = np.sqrt(face_areas(opened, head.faces)[face] / len(spots)).clip(*LINING_SPACING)
+    binding = Binding(face, barycentric, uv_tangents(head.face_uvs)[face])
+    return binding, spacing.astype(np.float32)
+
+
+def picked(binding: Binding, index: np.ndarray) -> Binding:
+    """Some Gaussians of a binding."""
+    return Binding(binding.face[index], binding.barycentric[index], binding.tangent[index])
+
+
+def joined(first: Binding, second: Binding) -> Binding:
+    """The Gaussians of two bindings on one head, one after the other."""
+    names = ("face", "barycentric", "tangent")
+    return Binding(
+        *(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names)
+    )
 
 
 def _covered_texels(

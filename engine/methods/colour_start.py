@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ..avatar import FittedAvatar
+from ..gaussians import Cameras, Gaussians
 from ..progress import Tick, silent
 from ..rasterize import splat_weights
 from .region_priors import RegionPriors
@@ -35,6 +36,11 @@ TRUSTED = 0.8
 """Share of its own colour from which a Gaussian lends it to others."""
 FEW = 50
 """Fewer seen Gaussians of a region than this say less about its colour than its tint does."""
+OPEN = 0.5
+"""Share of what would be seen without lips before it from which what lies behind them is seen,
+rather than let through."""
+SOLID_LOGIT = 2.0
+"""Opacity logit of the mouth's inside as far as no frame shows it."""
 BATCH = 4
 BORROW_FROM = 4
 FAR = 0.03
@@ -52,8 +58,11 @@ class Shown(NamedTuple):
     facing: Tensor  # [N] of weight x squared cosine between surface normal and line of sight
 
 
-def shown(avatar: FittedAvatar, frames: FrameSlots, tick: Tick = silent) -> Shown:
-    """What frames spread over the clip show of the base Gaussians, at half size."""
+def shown(
+    avatar: FittedAvatar, frames: FrameSlots, inside: np.ndarray, tick: Tick = silent
+) -> Shown:
+    """What frames spread over the clip show of the base Gaussians, at half size; `inside` [N] bool
+    are those behind the lips."""
     none = torch.zeros_like(avatar.opacities)
     sums = Shown(none, none.clone(), torch.zeros_like(avatar.colors), none.clone())
     chunks = _sampled(frames, SAMPLES)
@@ -64,12 +73,28 @@ def shown(avatar: FittedAvatar, frames: FrameSlots, tick: Tick = silent) -> Show
         cameras = frames.cameras(len(chunk), half=True)
         weight, colour = splat_weights(gaussians, cameras, image[..., :3])
         _, matte = splat_weights(gaussians, cameras, image[..., 3:].expand(-1, -1, -1, 3))
+        clear = _clear(gaussians, cameras, weight, inside)
+        weight = weight * clear
         sums.total.add_(weight.sum(0))
-        sums.matte.add_(matte[..., 0].sum(0))
-        sums.colour.add_(colour.sum(0))
+        sums.matte.add_((matte[..., 0] * clear).sum(0))
+        sums.colour.add_((colour * clear[..., None]).sum(0))
         sums.facing.add_((weight * _facing(avatar, frames.vertices[chunk])).sum(0))
         tick(number / len(chunks))
     return sums
+
+
+def _clear(gaussians: Gaussians, cameras: Cameras, weight: Tensor, inside: np.ndarray) -> Tensor:
+    """1 where [B, N] a frame shows a Gaussian, 0 where closed lips only let it through: large ones
+    behind them gather a little of every pixel, and would take on the colour of lips and chin.
+    `weight` [B, N] is what the frames show with the lips before it."""
+    clear = torch.ones_like(weight)
+    if inside.any():
+        mine = torch.from_numpy(np.flatnonzero(inside)).to(weight.device)
+        bare = Gaussians(*(values[:, mine] for values in gaussians))
+        nothing = torch.zeros((len(weight), cameras.height, cameras.width, 3), device=weight.device)
+        alone, _ = splat_weights(bare, cameras, nothing)
+        clear[:, mine] = (weight[:, mine] > OPEN * alone).to(weight.dtype)
+    return clear
 
 
 def _facing(avatar: FittedAvatar, vertices: Tensor) -> Tensor:
@@ -85,16 +110,19 @@ def start_colours(
     avatar: FittedAvatar, frames: FrameSlots, priors: RegionPriors, tick: Tick = silent
 ) -> Tensor:
     """Sets the base colours, and opacities by how often a Gaussian falls inside the matte. Returns
-    how much of each colour is guessed, [N] 0..1, where a round part of the head turns away."""
-    sums = shown(avatar, frames, tick)
+    how much of each colour is guessed, [N] 0..1, where a round part of the head turns away or lies
+    behind the lips."""
+    sums = shown(avatar, frames, priors.inside, tick)
     share = (sums.matte / sums.total.clamp_min(1e-6)).clamp(0.05, 0.95)
     avatar.colors.copy_(sums.colour / sums.matte.clamp_min(1e-6)[:, None])
     avatar.opacities.copy_(torch.where(sums.total > SEEN, share, 0.5).logit())
     distance = _borrow(avatar, (sums.matte > SEEN).cpu().numpy(), priors)
     avatar.opacities[torch.from_numpy(distance > FAR).to(avatar.device)] = HIDDEN_LOGIT
     rounded = torch.from_numpy(priors.round).to(avatar.device)
-    doubt = SLANTED * (frames.height / 2 / 256) ** 2
-    trust = torch.where(rounded, sums.facing / (sums.facing + doubt), 1.0)
+    area = (frames.height / 2 / 256) ** 2
+    trust = torch.where(rounded, sums.facing / (sums.facing + SLANTED * area), 1.0)
+    behind = torch.from_numpy(priors.inside).to(avatar.device)
+    trust = torch.where(behind, sums.total / (sums.total + HARDLY * area), trust)
     _draw_to_surroundings(avatar, trust, trust > TRUSTED, priors)
     return 1 - trust
 
@@ -109,10 +137,14 @@ def finish_unseen(
     total = torch.zeros_like(avatar.opacities)
     chunks = _sampled(frames, MANY_SAMPLES)
     for number, chunk in enumerate(chunks, 1):
-        total += _covered(avatar, frames, chunk)
+        total += _covered(avatar, frames, chunk, priors.inside)
         tick(number / len(chunks))
     doubt = HARDLY * area**2
-    _draw_to_surroundings(avatar, total / (total + doubt), total > 5 * doubt, priors)
+    trust = total / (total + doubt)
+    _draw_to_surroundings(avatar, trust, total > 5 * doubt, priors)
+    behind = torch.from_numpy(priors.inside).to(avatar.device)
+    solid = avatar.opacities + (1 - trust) * (SOLID_LOGIT - avatar.opacities).clamp_min(0)
+    avatar.opacities.copy_(torch.where(behind, solid, avatar.opacities))
 
 
 def _draw_to_surroundings(
@@ -126,22 +158,24 @@ def _draw_to_surroundings(
 
 
 @torch.no_grad()
-def finish_seconds(avatar: FittedAvatar, frames: FrameSlots) -> float:
+def finish_seconds(avatar: FittedAvatar, frames: FrameSlots, priors: RegionPriors) -> float:
     """How long `finish_unseen` will take: one of its batches, timed."""
     chunks = _sampled(frames, MANY_SAMPLES)
     started = time.monotonic()
-    float(_covered(avatar, frames, chunks[0]).sum())
+    float(_covered(avatar, frames, chunks[0], priors.inside).sum())
     return (time.monotonic() - started) * len(chunks)
 
 
-def _covered(avatar: FittedAvatar, frames: FrameSlots, chunk: Tensor) -> Tensor:
+def _covered(avatar: FittedAvatar, frames: FrameSlots, chunk: Tensor, inside: np.ndarray) -> Tensor:
     """Sums [N] over frames [B] of the blend weight of each base Gaussian, at half size."""
     gaussians = avatar.gaussians(None, frames.vertices[chunk])
     # Weights do not depend on what is weighed; the pictures' own values are not needed.
     nothing = torch.zeros(
         (len(chunk), frames.height // 2, frames.width // 2, 3), device=avatar.device
     )
-    return splat_weights(gaussians, frames.cameras(len(chunk), half=True), nothing)[0].sum(0)
+    cameras = frames.cameras(len(chunk), half=True)
+    weight, _ = splat_weights(gaussians, cameras, nothing)
+    return (weight * _clear(gaussians, cameras, weight, inside)).sum(0)
 
 
 def _sampled(frames: FrameSlots, count: int) -> list[Tensor]:

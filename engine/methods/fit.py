@@ -28,6 +28,8 @@ LONGEST = 4.0
 """Longest axis, in the same units."""
 NEEDLE = 5.0
 """Longest axis over the middle one."""
+LINING_ORDER = 3
+"""Six Gaussians on each triangle of the mouth's lining: it is dark, and need only be closed."""
 LIMIT_EVERY = 10
 CODE_NOISE = 0.02
 """Standard deviation added to the code while fitting: tracking is no better than that."""

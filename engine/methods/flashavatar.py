@@ -13,7 +13,7 @@ from torch import Tensor
 from ..api.baked import Binding
 from ..api.head import HeadModel
 from ..api.settings import FlashAvatarSettings
-from ..binding import texel_spacing, uniform_uv_binding
+from ..binding import covering
 from ..face_parts import REGIONS, FaceParts, face_parts
 from ..losses import composite
 from ..networks import CodeStatistics
@@ -23,7 +23,7 @@ from ..progress import Report
 from ..rasterize import rasterize
 from .checkpoints import FitState
 from .detail import pixel_weight
-from .fit import CODE_NOISE, START_SIZE, Fit, begin, hold_limits
+from .fit import CODE_NOISE, LINING_ORDER, START_SIZE, Fit, begin, hold_limits
 from .flash_loss import huber_gradient, perceptual_gradient
 from .optimisation import EPSILON, Schedule, set_rates
 from .progress import Tally
@@ -46,8 +46,7 @@ def _start(
     report: Report,
 ) -> OffsetFit:
     """An avatar on `head`, coloured from the frames; nothing is learned yet."""
-    binding = uniform_uv_binding(head, settings.uv_size)
-    spacing = texel_spacing(head, binding, settings.uv_size)
+    binding, spacing = covering(head, settings.uv_size, LINING_ORDER)
     network = OffsetNetwork(
         CodeStatistics(frames.codes.cpu().numpy()),
         places(head, binding, _parts(head, binding, settings.confine), settings.network_uv),

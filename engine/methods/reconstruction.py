@@ -89,7 +89,7 @@ class Recipe(Generic[Settings, Begun]):
         )
         fit = self.start(clip.head, frames, settings, generator, span(report, STARTED / 2, STARTED))
         if max_seconds is not None:
-            pace.reserve = finish_seconds(fit.avatar, frames)
+            pace.reserve = finish_seconds(fit.avatar, frames, fit.priors)
         modules = {"avatar": fit.avatar, "corrections": fit.corrections}
         queue = FrameQueue(len(frames), generator)
         state = FitState(modules, self.optimiser(fit), generator, queue)

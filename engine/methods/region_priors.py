@@ -28,6 +28,8 @@ KINDS = ("scalp", "shoulders", *TINTS)
 
 SOLID = ("skin", "ears", "neck")
 """Regions that let nothing through."""
+INSIDE = ("teeth", "tongue", "mouth")
+"""Regions behind the lips, which let a little of them through."""
 ROUND = ("scalp", "ears", "neck", "shoulders")
 """Regions that turn away from every camera before them: what is seen there is seen at a slant."""
 
@@ -40,6 +42,7 @@ class RegionPriors:
     tint: np.ndarray  # [N, 3], NaN where the surroundings tell the colour better
     kind: np.ndarray  # [N] int: colours are only borrowed from the same kind
     solid: np.ndarray  # [N] float32: 1 in SOLID, else 0
+    inside: np.ndarray  # [N] bool: in INSIDE
     round: np.ndarray  # [N] bool: in ROUND
 
 
@@ -50,8 +53,9 @@ def region_priors(head: HeadModel, binding: Binding) -> RegionPriors:
     tints = np.array([TINTS.get(name, (np.nan,) * 3) for name in names], np.float32)
     kinds = np.array([KINDS.index(name) if name in KINDS else -1 for name in names])
     solid = np.array([name in SOLID for name in names], np.float32)
+    inside = np.array([name in INSIDE for name in names])
     rounded = np.array([name in ROUND for name in names])
     region = head.face_regions[binding.face]
     return RegionPriors(
-        limits[region], tints[region], kinds[region], solid[region], rounded[region]
+        limits[region], tints[region], kinds[region], solid[region], inside[region], rounded[region]
     )

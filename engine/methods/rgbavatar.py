@@ -13,7 +13,7 @@ from torch import Tensor
 from ..api.head import HeadModel
 from ..api.settings import RGBAvatarSettings
 from ..avatar import BlendshapeAvatar
-from ..binding import texel_spacing, uniform_uv_binding
+from ..binding import covering
 from ..face_parts import FaceParts, face_parts
 from ..losses import composite, photometric_gradient
 from ..networks import CodeStatistics, GroupedWeights
@@ -21,7 +21,7 @@ from ..progress import Report, unheard
 from ..rasterize import rasterize
 from .checkpoints import FitState
 from .detail import pixel_weight
-from .fit import CODE_NOISE, START_SIZE, Fit, begin, hold_limits
+from .fit import CODE_NOISE, LINING_ORDER, START_SIZE, Fit, begin, hold_limits
 from .optimisation import Schedule, make_optimiser, set_rates
 from .progress import Tally
 from .reconstruction import Recipe
@@ -42,9 +42,8 @@ def start_fit(
     report: Report = unheard,
 ) -> BlendshapeFit:
     """An avatar on `head`, coloured from the frames; nothing is learned yet."""
-    binding = uniform_uv_binding(head, settings.uv_size)
+    binding, spacing = covering(head, settings.uv_size, LINING_ORDER)
     parts = face_parts(head, binding, settings.blendshapes)
-    spacing = texel_spacing(head, binding, settings.uv_size)
     weights = GroupedWeights(
         CodeStatistics(frames.codes[: len(frames)].cpu().numpy()),
         parts.driven_by,

@@ -14,6 +14,7 @@ from engine.api.head import HeadParams
 from engine.binding import (
     SurfaceBinding,
     _Carry,
+    covering,
     texel_spacing,
     uniform_uv_binding,
     uv_tangents,
@@ -131,3 +132,18 @@ def test_lids_are_sampled_finely_enough_to_close():
     sigma = 0.7 * texel_spacing(head, binding, 128)[lids]
     # Neighbours stay within two standard deviations when the lids are shut.
     assert np.mean(gap < 2 * sigma) > 0.95
+
+
+def test_the_lining_of_the_mouth_is_many_small_gaussians():
+    head = builtin_head()
+    binding, spacing = covering(head, 112, 3)
+    inside = head.face_regions[binding.face] == head.region_names.index("mouth")
+    triangles = np.flatnonzero(head.face_regions == head.region_names.index("mouth"))
+    assert (np.bincount(binding.face, minlength=len(head.faces))[triangles] == 6).all()
+    assert spacing[inside].max() < 0.0041
+    barycentric = binding.barycentric[inside]
+    assert barycentric.min() > 0
+    np.testing.assert_allclose(barycentric.sum(-1), 1, atol=1e-6)
+    uniform = uniform_uv_binding(head, 112)
+    kept = ~np.isin(uniform.face, triangles)
+    np.testing.assert_array_equal(binding.face[~inside], uniform.face[kept])

@@ -17,11 +17,10 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from ...api.baked import BakedAvatar, Binding
-from ...binding import uv_tangents
+from ...binding import joined, uv_tangents
 from ...rasterize import rasterize
 from ...restored_avatar import RestoredAvatar
 from ..feedforward.views import Views
-from .start import joined
 
 SIZE = 170
 """Side of the grid of points: one for every three pixels of 512."""

@@ -12,7 +12,7 @@ from ...api.baked import COLORS, OPACITY, SCALES, BakedAvatar, Binding
 from ...api.head import HeadModel
 from ...avatar import RAW
 from ...bake import bake
-from ...binding import texel_spacing, uniform_uv_binding, uv_tangents
+from ...binding import covering, joined, picked
 from ...clip import TrackedClip
 from ...mesh import face_areas
 from ..feedforward.regressed import RegressedAvatar
@@ -27,8 +27,7 @@ OPACITY_LOGIT = 2.5
 GREY = 0.5
 INSIDE, FLAT = ("mouth", "teeth", "tongue"), 0.3
 """Regions behind the lips, whose Gaussians are so much thinner than wide: they must not show."""
-SPOTS = np.array([[a, b, 10 - a - b] for a in range(1, 9, 2) for b in range(1, 10 - a, 2)]) / 10
-"""Barycentric places of the points in a triangle of the mouth's lining."""
+LINING_ORDER = 4
 MOVING = (*INSIDE, "lips", "eyelids", "eyeballs")
 """Regions that slide over each other: a network's large Gaussians keep an eye from closing."""
 STRETCHED = 1.4
@@ -52,13 +51,13 @@ def _closed(baked: BakedAvatar, plain: BakedAvatar) -> BakedAvatar:
     have none: a network of pixels knows no back of the head."""
     moving = _in_regions(baked.head, baked.binding, MOVING)
     kept = ~(moving | _stretched(baked.head)[baked.binding.face])
-    own = _picked(baked.binding, kept)
+    own = picked(baked.binding, kept)
     bare = ~np.isin(plain.binding.face, own.face)
     added, deltas = plain.base[bare], baked.deltas[:, kept]
     still = np.zeros((len(deltas), *added.shape), np.float32)
     return replace(
         baked,
-        binding=joined(own, _picked(plain.binding, bare)),
+        binding=joined(own, picked(plain.binding, bare)),
         base=np.concatenate([baked.base[kept], added]),
         deltas=np.concatenate([deltas, still], axis=1),
         levels=(int(kept.sum() + bare.sum()),),
@@ -67,12 +66,8 @@ def _closed(baked: BakedAvatar, plain: BakedAvatar) -> BakedAvatar:
 
 def plain_start(head: HeadModel, uv_size: int = UV_SIZE) -> RegressedAvatar:
     """A grey, closed surface on the head: what there is without a network."""
-    skin = uniform_uv_binding(head, uv_size)
-    mouth = _mouth(head)
-    outside = _picked(skin, ~np.isin(skin.face, mouth.face))
-    size = SIZE * texel_spacing(head, outside, uv_size)
-    binding = joined(outside, mouth)
-    size = _limited(head, binding, np.concatenate([size, _mouth_sizes(head, mouth)]))
+    binding, spacing = covering(head, uv_size, LINING_ORDER)
+    size = _limited(head, binding, SIZE * spacing)
     raw = torch.zeros(len(binding.face), RAW)
     raw[:, 3] = 1
     raw[:, SCALES] = torch.from_numpy(np.log(size))[:, None]
@@ -80,14 +75,6 @@ def plain_start(head: HeadModel, uv_size: int = UV_SIZE) -> RegressedAvatar:
     raw[:, OPACITY] = OPACITY_LOGIT
     raw[:, COLORS] = GREY
     return RegressedAvatar(head, binding, raw)
-
-
-def joined(first: Binding, second: Binding) -> Binding:
-    """The Gaussians of two bindings on one head, one after the other."""
-    names = ("face", "barycentric", "tangent")
-    return Binding(
-        *(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names)
-    )
 
 
 def _limited(head: HeadModel, binding: Binding, size: np.ndarray) -> np.ndarray:
@@ -108,30 +95,7 @@ def _stretched(head: HeadModel) -> np.ndarray:
     return found
 
 
-def _picked(binding: Binding, index: np.ndarray) -> Binding:
-    """Some Gaussians of a binding."""
-    return Binding(binding.face[index], binding.barycentric[index], binding.tangent[index])
-
-
 def _in_regions(head: HeadModel, binding: Binding, names: tuple[str, ...]) -> np.ndarray:
     """Which [N] Gaussians lie in the regions of these names."""
     numbers = [index for index, name in enumerate(head.region_names) if name in names]
     return np.isin(head.face_regions[binding.face], numbers)
-
-
-def _mouth(head: HeadModel) -> Binding:
-    """Even points on the mouth's lining, which has next to no place in the atlas."""
-    names = head.region_names
-    lining = head.face_regions == (names.index("mouth") if "mouth" in names else len(names))
-    face = np.repeat(np.flatnonzero(lining), len(SPOTS)).astype(np.int32)
-    spots = np.tile(SPOTS, (int(lining.sum()), 1)).astype(np.float32)
-    return Binding(face, spots, uv_tangents(head.face_uvs)[face])
-
-
-def _mouth_sizes(head: HeadModel, mouth: Binding) -> np.ndarray:
-    """Deviations [n] in metres that close the lining of an open mouth."""
-    opened = head.vertices.copy()
-    if "jawOpen" in head.expression_names:
-        opened += head.expression_deltas[head.expression_names.index("jawOpen")]
-    area = face_areas(opened, head.faces)[mouth.face] / len(SPOTS)
-    return np.clip(SIZE * np.sqrt(area), 2e-4, 2e-3)
