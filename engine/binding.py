@@ -50,10 +50,8 @@ def covering(head: HeadModel, uv_size: int, order: int) -> tuple[Binding, np.nda
 def lining(head: HeadModel, order: int) -> tuple[Binding, np.ndarray]:
     """Even spots on the mouth's lining, order * (order + 1) / 2 a triangle, and their distances
     [n] in metres when the mouth is open. None on a head without one."""
-    steps = (np.arange(order) + 1 / 3) / order
-    first, second = np.meshgrid(steps, steps, indexing="ij")
-    within = first + second < 1
-    spots = np.stack([first, second, 1 - first - second], -1)[within]
+    first, second = np.mgrid[:order, :order][:, np.tri(order, dtype=bool)[::-1]]
+    spots = np.stack([first + 0.5, second + 0.5, order - first - second], -1) / (order + 1)
     names = head.region_names
     mine = head.face_regions == (names.index(LINING) if LINING in names else len(names))
     face = np.repeat(np.flatnonzero(mine), len(spots)).astype(np.int32)

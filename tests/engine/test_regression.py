@@ -22,7 +22,6 @@ from engine.heads.builtin import builtin_head
 from engine.imaging import write_png
 from engine.jobs import run_job
 from engine.methods.feedforward.views import Views
-from engine.methods.regression import refine
 from engine.methods.regression.completion import completed, surface_of
 from engine.methods.regression.memory import (
     on_head,
@@ -32,6 +31,7 @@ from engine.methods.regression.memory import (
     with_performance,
 )
 from engine.methods.regression.refine import REACH, Effort
+from engine.methods.regression.shape_field import ShapeField
 from engine.methods.regression.sheet import in_sheet, with_sheet
 from engine.methods.regression.silhouette import grown
 from engine.methods.regression.start import plain_start
@@ -159,19 +159,9 @@ def test_several_pictures_find_how_far_out_a_surface_lies(eve: Shots) -> None:
     face = np.isin(np.array(start.head.region_names)[start.head.face_regions], ("skin", "lips"))
     inwards = (swollen - field.base)[face[start.binding.face], MEANS.stop - 1]
     assert np.median(inwards) > 1.5 * REACH
-    with patch.object(refine, "ShapeField", Rigid):
+    with patch.object(ShapeField, "step", lambda _, gradient, rate: 0 * gradient):
         alone = finished(start, views, params, QUICK, unheard, lambda _: None).baked
     assert seen_psnr(field, eve.views[[3]]) > seen_psnr(alone, eve.views[[3]]) + 0.3
-
-
-class Rigid:
-    """In place of the field: a surface that keeps its shape."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def step(self, gradient: torch.Tensor, _: float) -> torch.Tensor:
-        return torch.zeros_like(gradient)
 
 
 def test_the_mirror_image_lends_detail_but_not_its_light() -> None:
