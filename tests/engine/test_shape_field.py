@@ -34,7 +34,7 @@ def bent(
     frame, _ = binding.frames(head.faces, head.vertices)
     target = torch.from_numpy(np.einsum("nji,nj->ni", frame, wanted).astype(np.float32))
     pull = torch.from_numpy(asking.astype(np.float32))[:, None] / asking.sum()
-    field, moved = ShapeField(head, binding), torch.zeros_like(target)
+    field, moved = ShapeField(head, binding, np.ones(len(asking))), torch.zeros_like(target)
     for step in range(STEPS):
         moved += field.step(1e3 * pull * (moved - target), 0.05 ** (step / STEPS))
     return field, np.einsum("nij,nj->ni", frame, moved.numpy())

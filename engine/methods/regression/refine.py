@@ -86,7 +86,7 @@ def refined(
     how well they show each Gaussian."""
     avatar = RestoredAvatar(baked).to(views.pictures.device)
     hold = _Hold(avatar, surface, trust, NEAR_WEIGHT if len(views) > 1 else ALONE_WEIGHT)
-    fit = _Fit(avatar, hold, params)
+    fit = _Fit(avatar, hold, params, trust)
     queue = _Queue(len(views))
     halves = _halved(views)
     started, images = time.monotonic(), 0
@@ -105,12 +105,14 @@ class _Fit:
     """What is learned of the pictures: Gaussians and, of several pictures, their poses and the
     surface's shape, which one picture cannot tell from each other."""
 
-    def __init__(self, avatar: RestoredAvatar, hold: _Hold, params: HeadParams) -> None:
+    def __init__(
+        self, avatar: RestoredAvatar, hold: _Hold, params: HeadParams, trust: np.ndarray
+    ) -> None:
         self.avatar, self.hold = avatar, hold
         several = len(params) > 1
         self.tracked = param_tensors(params, avatar.device)
         self.corrections = FrameCorrections(avatar.head, len(params)).to(avatar.device)
-        self.field = ShapeField(avatar.head, avatar.binding) if several else None
+        self.field = ShapeField(avatar.head, avatar.binding, trust) if several else None
         self.optimiser = _optimiser(avatar, self.corrections if several else None)
 
     def step(self, views: Views, index: Tensor, rate: float) -> None:

@@ -24,8 +24,9 @@ SMOOTH = 30.0
 """Of the field against following each vertex's own wish."""
 RATE, BETAS = 3e-3, (0.9, 0.99)
 """Adam's on those wishes: metres a step before smoothing."""
-PRIOR = 8.0
-"""Cost of a mean square metre: what no two pictures ask for stays."""
+PRIOR, UNSEEN = 8.0, 25.0
+"""Cost of a mean square metre, and so many times more where nothing is seen: what no two pictures
+ask for stays."""
 SYMMETRIC = 0.5
 """Share of the field that both sides have in common."""
 BESIDE = 3
@@ -37,12 +38,14 @@ ADRIFT = 0.01
 class ShapeField:
     """Displacements of the neutral head's vertices, learned from what its Gaussians ask for."""
 
-    def __init__(self, head: HeadModel, binding: Binding) -> None:
+    def __init__(self, head: HeadModel, binding: Binding, trust: np.ndarray) -> None:
+        """`trust` [N] 0..1 says how well the pictures show each Gaussian."""
         count, edges = len(head.vertices), edges_of(head.faces)
         self._apart = _islands(head, edges)
         self._smoothness = splu(_smoothness(head, edges, self._apart))
         self._mirror = head.mirror_vertices
         self._carry = _carry(head, binding)
+        self._prior = 2 * PRIOR / count * (1 + UNSEEN * (1 - _at_vertices(head, binding, trust)))
         self._wishes = torch.zeros(count, 3)
         self._adam = torch.optim.Adam([self._wishes], lr=RATE, betas=BETAS)
         self.moved = np.zeros((count, 3), np.float32)  # [V, 3] metres
@@ -51,7 +54,7 @@ class ShapeField:
         """Move the field once, `rate` 0..1 of its rate, down the loss whose gradient by the
         Gaussians' local means is `gradient` [N, 3]. Returns how far they move [N, 3]."""
         asked = (self._carry.T @ gradient.cpu().numpy().ravel()).reshape(-1, 3)
-        asked += 2 * PRIOR / len(asked) * self.moved
+        asked += self._prior[:, None] * self.moved
         smoothed = self._smooth(asked)
         smoothed[self._apart] = 0
         self._wishes.grad = torch.from_numpy(smoothed)
@@ -80,6 +83,15 @@ def _carry(head: HeadModel, binding: Binding) -> csr_matrix:
     rows = np.arange(3 * len(corners) + 1) * 9
     shape = (3 * len(corners), 3 * len(head.vertices))
     return csr_matrix((values.ravel().astype(np.float32), columns.ravel(), rows), shape=shape)
+
+
+def _at_vertices(head: HeadModel, binding: Binding, values: np.ndarray) -> np.ndarray:
+    """Means [V] of `values` [N] of the Gaussians round each vertex, 0 where there are none."""
+    corners, count = head.faces[binding.face].ravel(), len(head.vertices)
+    weight = binding.barycentric.ravel()
+    total = np.bincount(corners, weight * np.repeat(values, 3), count)
+    share = total / np.maximum(np.bincount(corners, weight, count), 1e-6)
+    return share.astype(np.float32)
 
 
 def _islands(head: HeadModel, edges: np.ndarray) -> np.ndarray:
