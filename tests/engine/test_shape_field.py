@@ -23,7 +23,7 @@ def head() -> HeadModel:
 
 @pytest.fixture(scope="module")
 def binding(head: HeadModel) -> Binding:
-    return uniform_uv_binding(head, 48)
+    return uniform_uv_binding(head, 112)
 
 
 def bent(
