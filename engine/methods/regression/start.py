@@ -18,6 +18,7 @@ from ...mesh import face_areas
 from ..feedforward.regressed import RegressedAvatar
 from ..feedforward.views import Views
 from ..feedforward.weights import FOLDER, trained
+from ..region_priors import INSIDE
 
 UV_SIZE = 192
 """39,000 Gaussians on the built-in head: about one for every two pixels of a face in 512 x 512."""
@@ -25,8 +26,8 @@ SIZE = 0.7
 """Standard deviation in units of the distance between neighbours: closed, not blurred."""
 OPACITY_LOGIT = 2.5
 GREY = 0.5
-INSIDE, FLAT = ("mouth", "teeth", "tongue"), 0.3
-"""Regions behind the lips, whose Gaussians are so much thinner than wide: they must not show."""
+FLAT = 0.3
+"""How much thinner than wide Gaussians behind the lips are: they must not show."""
 LINING_ORDER = 4
 MOVING = (*INSIDE, "lips", "eyelids", "eyeballs")
 """Regions that slide over each other: a network's large Gaussians keep an eye from closing."""
