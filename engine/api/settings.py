@@ -97,8 +97,8 @@ class FlashAvatarSettings:
     """FlashAvatar: Gaussians on the UV map, moved by an offset network (paper 001)."""
 
     uv_size: int = 112
-    """UV raster; 112 gives the built-in head 14,500 Gaussians, about the 13,400 that the paper's 128
-    gives FLAME (64, 128 and 256 give it 5,400, 18,500 and 70,500)."""
+    """UV raster; 112 gives the built-in head 14,500 Gaussians, the paper's 128 gives FLAME 13,400
+    (64, 128 and 256 give ours 5,400, 18,500 and 70,500)."""
     network_uv: int = 56
     """UV raster at whose points the network is asked, Gaussians reading between them: a quarter
     of the work. 0 asks at every Gaussian, as the paper does."""
