@@ -15,7 +15,7 @@ from engine.avatar import FittedAvatar, drive
 from engine.binding import covering
 from engine.gaussians import Cameras, Gaussians
 from engine.heads.builtin import builtin_head
-from engine.methods.colour_start import SOLID_LOGIT, finish_unseen, start_colours
+from engine.methods.colour_start import SOLID_LOGIT, finish_unseen, shown, start_colours
 from engine.methods.feedforward.regressed import RegressedAvatar
 from engine.methods.region_priors import INSIDE, TINTS, RegionPriors, region_priors
 from engine.methods.training_frames import FrameSlots
@@ -24,6 +24,8 @@ from tests.engine.painted_person import DISTANCE, painted_camera
 
 SIZE, UV, FRAMES = 192, 96, 3
 SKIN, GREEN = (0.7, 0.5, 0.4), (0.1, 0.8, 0.1)
+LIPS = 0.0
+"""Opacity logit of lips that let through what is behind them; fitted ones have 0.7 to 1."""
 
 
 class Still(FittedAvatar):
@@ -39,27 +41,28 @@ class Filmed(FrameSlots):
     def __init__(self, jaw: float) -> None:
         super().__init__(painted_camera(SIZE), SIZE, torch.device("cpu"))
         head = builtin_head()
-        params = HeadParams.neutral(len(head.expression_names), FRAMES)
+        params = HeadParams.neutral(len(head.expression_names), 1)
         params.expression[:, head.expression_names.index("jawOpen")] = jaw
         params.translation[:] = [0, 0.05, -DISTANCE]
         params.rotation[:, 0] = 0.2  # the lips before the camera
-        self.codes, self.vertices = drive(head, params)
+        code, vertices = drive(head, params)
+        self.codes, self.vertices = code.expand(FRAMES, -1), vertices.expand(FRAMES, -1, -1)
         binding, spacing = covering(head, UV, 3)
         raw = torch.zeros(len(spacing), 14)
         raw[:, 3], raw[:, OPACITY] = 1, 4
         raw[:, SCALES] = torch.from_numpy(np.log(0.7 * spacing))[:, None]
         inside = torch.from_numpy(region_priors(head, binding).inside)[:, None]
         raw[:, COLORS] = torch.where(inside, torch.tensor(GREEN), torch.tensor(SKIN))
-        cameras = Cameras(
-            self.viewmat.expand(FRAMES, 4, 4), self.K.expand(FRAMES, 3, 3), SIZE, SIZE
-        )
-        truth = RegressedAvatar(head, binding, raw).carried(self.codes, self.vertices)
+        cameras = Cameras(self.viewmat[None], self.K[None], SIZE, SIZE)
+        truth = RegressedAvatar(head, binding, raw).carried(code, vertices)
         with torch.no_grad():
             image, alpha, _ = rasterize(truth, cameras)
         full = (torch.cat([image, alpha], -1).clamp(0, 1) * 255).round().to(torch.uint8)
         half = full.float().unfold(1, 2, 2).unfold(2, 2, 2).mean((-1, -2)).to(torch.uint8)
         self._pictures = SimpleNamespace(
-            read=lambda numbers, small: (half if small else full)[numbers]
+            read=lambda numbers, small: (half if small else full).expand(FRAMES, -1, -1, -1)[
+                numbers
+            ]
         )
 
     def __len__(self) -> int:
@@ -90,6 +93,17 @@ def test_behind_closed_lips_the_mouth_is_dark_and_teeth_are_teeth(
         tint = torch.tensor(TINTS[name])
         assert ((avatar.colors[mine] - tint).abs().amax(-1) < 0.05).float().mean() > 0.9, name
         assert guessed[mine].median() > 0.8, name
+
+
+def test_closed_lips_show_nothing_however_much_they_let_through(
+    avatar: FittedAvatar, priors: RegionPriors
+) -> None:
+    frames, anything = Filmed(0.0), np.zeros_like(priors.inside)
+    with torch.no_grad():
+        avatar.opacities.fill_(LIPS)
+    let_through = shown(avatar, frames, anything).total[priors.inside].sum()
+    assert let_through > 1
+    assert shown(avatar, frames, priors.inside).total[priors.inside].sum() < 0.1 * let_through
 
 
 def test_in_an_open_mouth_colours_are_those_of_the_footage(

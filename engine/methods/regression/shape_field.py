@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...api.baked import Binding
 from ...api.head import HeadModel
+from ...binding import LINING
 from ...heads.smooth_field import edges_of, graph_laplacian
 
 SMOOTH = 30.0
@@ -106,7 +107,7 @@ def _smoothness(head: HeadModel, edges: np.ndarray, apart: np.ndarray) -> csc_ma
     """The symmetric matrix [V, V] whose inverse smooths: bi-Laplacian of the surface. Islands
     follow the skin outside that they lie at."""
     if apart.any():
-        lining = np.unique(head.faces[np.array(head.region_names)[head.face_regions] == "mouth"])
+        lining = np.unique(head.faces[np.array(head.region_names)[head.face_regions] == LINING])
         outside = np.setdiff1d(np.flatnonzero(~apart), lining)
         tree = cKDTree(head.vertices[outside])
         near = outside[tree.query(head.vertices[apart], k=BESIDE)[1]]

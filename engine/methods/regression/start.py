@@ -29,6 +29,7 @@ GREY = 0.5
 FLAT = 0.3
 """How much thinner than wide Gaussians behind the lips are: they must not show."""
 LINING_ORDER = 4
+"""Ten Gaussians on each triangle of the mouth's lining: it takes its colours from a picture."""
 MOVING = (*INSIDE, "lips", "eyelids", "eyeballs")
 """Regions that slide over each other: a network's large Gaussians keep an eye from closing."""
 STRETCHED = 1.4
