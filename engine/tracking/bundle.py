@@ -16,11 +16,12 @@ CHUNK = 32768  # tracks whose blocks are in memory together
 
 
 class Normal(NamedTuple):
-    """Normal equations of T frames; block (first, second) stands for its transpose too."""
+    """Normal equations of T frames; block (first, second) stands for its transpose too. Blocks of
+    one pair add up."""
 
     diagonal: np.ndarray  # [T, D, D]
     right: np.ndarray  # [T, D]
-    pairs: np.ndarray  # [P, 2] frames, each pair once
+    pairs: np.ndarray  # [P, 2] frames
     blocks: np.ndarray  # [P, D, D]
 
 

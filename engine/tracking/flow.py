@@ -9,7 +9,7 @@ like them, so that nothing drifts. Landmarks keep a weak hold, because flow know
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -18,11 +18,12 @@ from scipy.spatial import Delaunay
 from ..api.rotations import matrix_from_rotvec
 from ..heads.landmarks import FACE_OVAL
 from ..imaging import corners, fill_triangles, follow_points, to_grey
-from .bundle import normal_of_tracks, solved
+from .bundle import Normal, normal_of_tracks, solved
 from .in_order import in_order
 from .keyframes import choose_keyframes, find_far_tracks
 from .landmark_model import LandmarkModel
 from .pose import Observations, Poses, cross_matrix, equations, project, robust, world_turns
+from .steady import steadied
 from .tracks import Tracks, attach, carry_tracks, track_jacobians
 
 SPANS = (1, 3, 8)  # frames
@@ -32,6 +33,7 @@ FAR = 12.0  # pixels from where the landmarks expect it: another corner
 # Corners that are off by this many pixels count a quarter. First many are: landmarks tell a turn to
 # the side too short by 20 degrees, and all frames of the turn have to move together.
 SOFT = (8.0, 6.0, 4.0, 3.0, 2.0, 1.5, 1.0, 1.0)
+SETTLED = (1.0, 1.0)
 # Frames are alike when the head is turned alike and in the same place; and keyframes have landmarks
 # at least this share as sure as usual.
 METRES_PER_DEGREE, SURE = 0.01, 0.7
@@ -49,15 +51,34 @@ def refine_by_flow(
     expression: np.ndarray,
     seen: Observations,
     advance: Callable[[float], None],
-) -> Poses:
-    """Poses that carry skin texture from frame to frame. `images` [T, H, W, 3], consecutive."""
-    shaped = model.shaped(expression)
-    pixels = project(poses.apply(shaped), seen.K)
+) -> tuple[Poses, Tracks]:
+    """Poses that carry skin texture from frame to frame, and what they carry. `images`
+    [T, H, W, 3], consecutive."""
+    pixels = project(poses.apply(model.skin(expression)), seen.K)
     near = find_tracks(images, model, pixels, lambda share: advance(0.5 * share))
     far = _far_tracks(images, model, poses, pixels, seen, lambda share: advance(0.5 + 0.5 * share))
     tracks = Tracks(*(np.concatenate(both) for both in zip(near, far, strict=True)))
-    for soft in SOFT:
-        poses = _step(tracks, shaped, poses, seen, soft)
+    return carried_poses(tracks, model, poses, expression, seen, SOFT), tracks
+
+
+def carried_poses(
+    tracks: Tracks,
+    model: LandmarkModel,
+    poses: Poses,
+    expression: np.ndarray,
+    seen: Observations,
+    softnesses: Sequence[float] = SETTLED,
+) -> Poses:
+    """Poses that carry the corners of `tracks`, from poses nearby; `expression` [T, E] is held."""
+    skin, marks = model.skin(expression), model.shaped(expression)
+    rigid = model.neutral[model.rigidity > RIGID]
+    for soft in softnesses:
+        normal = _track_equations(tracks, skin, poses, seen.K, soft)
+        hold, pull = _landmark_hold(marks, poses, seen)
+        normal = normal._replace(diagonal=normal.diagonal + hold, right=normal.right + pull)
+        step = solved(steadied(normal, rigid, poses, seen.K))
+        turned = matrix_from_rotvec(step[:, :3]) @ poses.rotation
+        poses = Poses(turned, poses.translation + step[:, 3:])
     return poses
 
 
@@ -117,27 +138,23 @@ def rigid_triangles(model: LandmarkModel) -> np.ndarray:
     return front[steady[front].all(-1)]
 
 
-def _step(
-    tracks: Tracks, shaped: np.ndarray, poses: Poses, seen: Observations, soft: float
-) -> Poses:
-    """One Gauss-Newton step of all poses, 6 unknowns per frame."""
-    count = len(shaped)
-    here, there, error = carry_tracks(tracks, shaped, poses, seen.K)
+def _track_equations(
+    tracks: Tracks, skin: np.ndarray, poses: Poses, K: np.ndarray, soft: float
+) -> Normal:
+    """What the tracks say of a step of all poses, 6 unknowns per frame."""
+    here, there, error = carry_tracks(tracks, skin, poses, K)
     # Geman and McClure: blur, hair and glasses are followed wrongly.
     weight = 1 / (1 + (error**2).sum(-1) / soft**2) ** 2
-    jacobians = track_jacobians(tracks, shaped, poses, poses.translation, seen.K[0, 0], here, there)
+    jacobians = track_jacobians(tracks, skin, poses, poses.translation, K[0, 0], here, there)
     frames = np.stack([tracks.first, tracks.second], -1)
-    normal = normal_of_tracks(frames, *jacobians, error, weight, count)
-    hold, pull = _landmark_hold(shaped, poses, seen)
-    step = solved(normal._replace(diagonal=normal.diagonal + hold, right=normal.right + pull))
-    return Poses(matrix_from_rotvec(step[:, :3]) @ poses.rotation, poses.translation + step[:, 3:])
+    return normal_of_tracks(frames, *jacobians, error, weight, len(skin))
 
 
 def _landmark_hold(
-    shaped: np.ndarray, poses: Poses, seen: Observations
+    marks: np.ndarray, poses: Poses, seen: Observations
 ) -> tuple[np.ndarray, np.ndarray]:
     """Normal blocks [T, 6, 6] and right sides [T, 6] of the weakly weighted landmarks."""
-    turned = shaped @ np.swapaxes(poses.rotation, -1, -2)
+    turned = marks @ np.swapaxes(poses.rotation, -1, -2)
     camera = turned + poses.translation[:, None]
     rows, right = equations(camera, seen)
     residual = right - np.einsum("tmij,tmj->tmi", rows, camera)
@@ -145,7 +162,7 @@ def _landmark_hold(
     jacobian[..., 2, :] -= jacobian[..., 2, :].mean(1, keepdims=True)
     facing = ((-poses.rotation[:, 2, 2] - TURNED) / (STRAIGHT - TURNED)).clip(LEAST, 1)
     hold = LANDMARK_HOLD * facing[:, None] * seen.weights * robust(residual)
-    weighted, count = jacobian * hold[..., None, None], len(shaped)
+    weighted, count = jacobian * hold[..., None, None], len(marks)
     transposed = np.swapaxes(weighted.reshape(count, -1, 6), 1, 2)
     return (
         transposed @ jacobian.reshape(count, -1, 6),

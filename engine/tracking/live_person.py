@@ -73,7 +73,7 @@ def learn_person(head: HeadModel, points: np.ndarray, times: np.ndarray, K: np.n
     take = Take(no_images, points, np.zeros(count), fps)
     solved = solve_performance(head, [take], K, lambda stage, fraction: None)
     person = solved.head
-    model, balls = landmark_model(person), eyeballs(person)
+    model, balls = landmark_model(person, solved.slide), eyeballs(person)
     seen = _observe(model, points, K)
     poses = first_poses(model.neutral, rigid_only(seen, model))
     poses = solve_poses(model, poses, solved.params.expression, seen)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..api.head import HeadModel, HeadParams
-from .flow import SPANS, refine_by_flow
+from .flow import SPANS, carried_poses, refine_by_flow
 from .gaze import eye_rotations
 from .landmark_model import LandmarkModel, landmark_model
 from .personal import calibrate_blinks, personal_expressions
@@ -23,6 +23,7 @@ from .solve import (
 from .spread import spread_offset
 from .takes import Gaze, Stretch, Take, all_looks, all_seen, stretches
 from .torso import torso_turns
+from .tracks import Tracks
 
 PERSONAL_ROUNDS = 2
 # Frames whose landmark passes agree so well may be keyframes.
@@ -35,6 +36,7 @@ class Performance:
     """The tracked person: a personalised head and T frames of it, one take after the other."""
 
     head: HeadModel
+    slide: np.ndarray  # [E, M, 3] of the landmarks over its skin, by expression
     params: HeadParams
     confidence: np.ndarray  # [T]
     errors: np.ndarray  # [T, M] pixels between landmarks and the posed head
@@ -55,28 +57,32 @@ def solve_performance(
     person = _solve_person(head, model, seen.at(chosen), fixed, gaze, report)
 
     report("solving the motion", 0.0)
-    poses, expression = _solve_motion(person, parts, fixed, K, report)
+    poses, expression, flow = _solve_motion(person, parts, fixed, K, report)
+    model = landmark_model(person)
     for _ in range(PERSONAL_ROUNDS if len(confidence) > 1 else 0):
-        expression = _express(person, parts, poses, expression, fixed, K)
-        model = landmark_model(person)
-        person = personal_expressions(
+        expression = _express(person, model, parts, poses, expression, fixed, K)
+        person, slide = personal_expressions(
             person, model, poses.at(chosen), expression[chosen], seen.at(chosen), fixed
         )
-    expression = _express(person, parts, poses, expression, fixed, K)
-    person, expression = calibrate_blinks(person, expression, looks.opened)
+        model = landmark_model(person, slide)
+        poses = _settled(model, parts, flow, poses, expression)
+    expression = _express(person, model, parts, poses, expression, fixed, K)
+    person, slide, expression = calibrate_blinks(person, model.slide, expression, looks.opened)
     root = _torsos(person, parts, poses, K, lambda share: report("solving the motion", share))
     params = _params(person, parts, poses, expression, root, K)
     report("solving the motion", 1.0)
-    errors = reprojection_errors(landmark_model(person), poses, expression, seen)
-    return Performance(person, params, confidence.astype(np.float32), errors)
+    errors = reprojection_errors(landmark_model(person, slide), poses, expression, seen)
+    return Performance(person, slide, params, confidence.astype(np.float32), errors)
 
 
 def _solve_motion(
     person: HeadModel, parts: Sequence[Stretch], fixed: np.ndarray, K: np.ndarray, report: Report
-) -> tuple[Poses, np.ndarray]:
-    """Poses and expressions [T, E] of all stretches, the poses steadied by optical flow."""
+) -> tuple[Poses, np.ndarray, list[Tracks]]:
+    """Poses and expressions [T, E] of all stretches, the poses steadied by optical flow, and each
+    stretch's flow."""
     model, total = landmark_model(person), parts[-1].frames.stop
-    solved: list[tuple[Poses, np.ndarray]] = []
+    solved: list[Poses] = []
+    codes, flow = [], []
     for part in parts:
         gaze = part.looks.gaze_of(person, K)
         poses, expression = solve_frames(model, part.seen, fixed, gaze, part.fps)
@@ -85,16 +91,41 @@ def _solve_motion(
         def advance(share: float, low: float = low, high: float = high) -> None:
             report("solving the motion", low + (high - low) * share)
 
+        tracks = Tracks.none()
         if len(part.images) > max(SPANS):
-            poses = refine_by_flow(part.images, model, poses, expression, part.seen, advance)
-        solved.append((poses, expression))
-    rotation = np.concatenate([poses.rotation for poses, _ in solved])
-    translation = np.concatenate([poses.translation for poses, _ in solved])
-    return Poses(rotation, translation), np.concatenate([codes for _, codes in solved])
+            poses, tracks = refine_by_flow(
+                part.images, model, poses, expression, part.seen, advance
+            )
+        solved.append(poses)
+        codes.append(expression)
+        flow.append(tracks)
+    return _joined(solved), np.concatenate(codes), flow
+
+
+def _settled(
+    model: LandmarkModel,
+    parts: Sequence[Stretch],
+    flow: Sequence[Tracks],
+    poses: Poses,
+    expression: np.ndarray,
+) -> Poses:
+    """The poses of all stretches once more, for what is known of the person by now."""
+    settled = []
+    for part, tracks in zip(parts, flow, strict=True):
+        own = poses.at(part.frames)
+        if len(tracks.first):
+            own = carried_poses(tracks, model, own, expression[part.frames], part.seen)
+        settled.append(own)
+    return _joined(settled)
+
+
+def _joined(poses: Sequence[Poses]) -> Poses:
+    return Poses(*map(np.concatenate, zip(*poses, strict=True)))
 
 
 def _express(
     person: HeadModel,
+    model: LandmarkModel,
     parts: Sequence[Stretch],
     poses: Poses,
     expression: np.ndarray,
@@ -102,7 +133,6 @@ def _express(
     K: np.ndarray,
 ) -> np.ndarray:
     """Expressions [T, E] of all stretches for the person so far and settled poses."""
-    model = landmark_model(person)
     return np.concatenate(
         [
             solve_expression(

@@ -3,7 +3,8 @@
 A smile is not the same shape on everyone. Where a clip shows an expression often, the head's
 generic shape bends towards what was seen; where it does not, it stays. Coefficients keep their
 meaning. Skin that no expression moves is left alone: landmarks slide along on it when a brow or
-the mouth moves beside it, by two pixels and more, and corners of the skin do not.
+the mouth moves beside it, by two pixels and more, and corners of the skin do not. That slide is
+learned too, so that it pulls neither at poses nor at expressions.
 """
 
 from __future__ import annotations
@@ -33,25 +34,28 @@ def personal_expressions(
     expression: np.ndarray,
     seen: Observations,
     fixed: np.ndarray,
-) -> HeadModel:
-    """The head with its expressions corrected to what T frames show.
+) -> tuple[HeadModel, np.ndarray]:
+    """The head with its expressions corrected to what T frames show, and the slide [E, M, 3] of
+    its landmarks.
 
     `fixed` [E] expressions stay: they follow the gaze, and would soak up its blinks.
     """
     corrections = expression_corrections(model, poses, expression * ~fixed, expression, seen)
-    deltas = head.expression_deltas + spread_on_skin(head, model.index, corrections)
-    return replace(head, expression_deltas=deltas.astype(np.float32))
+    stays = (model.rigidity > RIGID)[:, None]
+    moved = spread_on_skin(head, model.index, np.where(stays, 0, corrections))
+    deltas = (head.expression_deltas + moved).astype(np.float32)
+    return replace(head, expression_deltas=deltas), model.slide + np.where(stays, corrections, 0)
 
 
 def calibrate_blinks(
-    head: HeadModel, expression: np.ndarray, opened: np.ndarray
-) -> tuple[HeadModel, np.ndarray]:
+    head: HeadModel, slide: np.ndarray, expression: np.ndarray, opened: np.ndarray
+) -> tuple[HeadModel, np.ndarray, np.ndarray]:
     """The head with eyeBlink scaled so that 1 shuts this person's eyes, wide or narrow.
 
-    `expression` [T, E] as solved with the head, returned for the new one; `opened` [T, 2] shares
-    of the usual opening. The lids stay where they were.
+    `slide` [E, M, 3] and `expression` [T, E] as solved with the head, returned for the new one;
+    `opened` [T, 2] shares of the usual opening. The lids stay where they were.
     """
-    deltas, expression = head.expression_deltas.copy(), expression.copy()
+    deltas, slide, expression = head.expression_deltas.copy(), slide.copy(), expression.copy()
     for side, name in enumerate(("eyeBlinkLeft", "eyeBlinkRight")):
         if name not in head.expression_names:
             continue
@@ -60,8 +64,9 @@ def calibrate_blinks(
             blink = head.expression_names.index(name)
             level = np.clip(np.percentile(expression[shut, blink], 80), 0.4, 1.0)
             deltas[blink] *= level
+            slide[blink] *= level
             expression[:, blink] = np.minimum(expression[:, blink] / level, 1)
-    return replace(head, expression_deltas=deltas), expression
+    return replace(head, expression_deltas=deltas), slide, expression
 
 
 def expression_corrections(
@@ -71,8 +76,7 @@ def expression_corrections(
     expression: np.ndarray,
     seen: Observations,
 ) -> np.ndarray:
-    """Corrections [E, M, 3] in metres of the model's expression basis, ridge least squares; none
-    where the model is RIGID.
+    """Corrections [E, M, 3] in metres of the model's expression basis, ridge least squares.
 
     `expression` [T, E] and `poses` are held; of them `active` [T, E] may be corrected. T frames
     spread over the clip are enough.
@@ -96,6 +100,5 @@ def expression_corrections(
         target = (active.T @ pull[:, m]).ravel()
         return np.linalg.solve(normal + RIDGE * np.eye(3 * size), target).reshape(size, 3)
 
-    soft = np.flatnonzero(model.rigidity <= RIGID)
-    result[np.ix_(used, soft)] = np.stack(list(in_order(correct, soft)), 1)
+    result[used] = np.stack(list(in_order(correct, range(len(model.neutral)))), 1)
     return result

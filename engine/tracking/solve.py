@@ -109,7 +109,8 @@ def solve_poses(
     model: LandmarkModel, poses: Poses, expression: np.ndarray, seen: Observations
 ) -> Poses:
     """Poses for given expressions, anchored on the rigid landmarks and on those that face us."""
-    return refine_poses(model.shaped(expression), poses, rigid_only(seen, model))
+    # Two rounds: poses and expressions are solved in turn, each from where the other left off.
+    return refine_poses(model.shaped(expression), poses, rigid_only(seen, model), rounds=2)
 
 
 def rigid_only(seen: Observations, model: LandmarkModel) -> Observations:

@@ -83,20 +83,20 @@ def track_jacobians(
     steep = (normal * here).sum(-1)
     least = GRAZING * np.linalg.norm(normal, axis=-1) * np.linalg.norm(here, axis=-1)
     steep = np.where(np.abs(steep) < least, np.copysign(least, steep), steep)
-    moved = _moved(here - centre[tracks.first])
-    slid = moved - here[..., None] * ((normal[:, None] @ moved) / steep[:, None, None])
+    shift = shifts(here - centre[tracks.first])
+    slid = shift - here[..., None] * ((normal[:, None] @ shift) / steep[:, None, None])
     turn = poses.rotation[tracks.second] @ np.swapaxes(poses.rotation[tracks.first], -1, -2)
-    rows = _pixel_rows(there, focal)
-    return rows @ turn @ slid, rows @ _moved(there - centre[tracks.second])
+    rows = pixel_rows(there, focal)
+    return rows @ turn @ slid, rows @ shifts(there - centre[tracks.second])
 
 
-def _moved(arms: np.ndarray) -> np.ndarray:
+def shifts(arms: np.ndarray) -> np.ndarray:
     """d points / d (rotation, translation) [N, 3, 6] for points at `arms` [N, 3] of the centre."""
     still = np.broadcast_to(np.eye(3), (len(arms), 3, 3))
     return np.concatenate([-cross_matrix(arms), still], -1)
 
 
-def _pixel_rows(points: np.ndarray, focal: float) -> np.ndarray:
+def pixel_rows(points: np.ndarray, focal: float) -> np.ndarray:
     """d pixels / d camera points [N, 3], [N, 2, 3]."""
     z = points[:, 2:]
     rows = np.zeros((len(points), 2, 3))

@@ -13,8 +13,7 @@ from engine.heads.builtin import builtin_head
 from engine.heads.landmarks import LIPS_INNER
 from engine.tracking.crop import HeadCrop, head_square
 from engine.tracking.expression import ExpressionPrior, solve_expressions
-from engine.tracking.flow import SOFT, rigid_triangles
-from engine.tracking.flow import _step as flow_step
+from engine.tracking.flow import SOFT, carried_poses
 from engine.tracking.landmark_model import landmark_model
 from engine.tracking.pose import (
     VIEWMAT,
@@ -27,9 +26,9 @@ from engine.tracking.pose import (
 from engine.tracking.solve import close_lips
 from engine.tracking.spread import spread_offset
 from engine.tracking.takes import bridge_lost
-from engine.tracking.tracks import Tracks, barycentrics, carry_tracks, track_jacobians
+from engine.tracking.tracks import barycentrics, carry_tracks, track_jacobians
 from engine.tracking.views import TurnedCrop, one_view
-from tests.engine.nodding_head import K, nodding, observe
+from tests.engine.nodding_head import K, nodding, observe, perfect_tracks
 
 
 def test_the_square_holds_every_head_box_and_stays_in_the_frame() -> None:
@@ -167,9 +166,8 @@ def test_flow_takes_the_jitter_out_of_poses() -> None:
         matrix_from_rotvec(rng.normal(0, 0.008, (20, 3))) @ truth.rotation,
         truth.translation + rng.normal(0, 0.0005, (20, 3)),
     )
-    poses = shaken
-    for soft in SOFT:
-        poses = flow_step(tracks, shaped, poses, seen, soft)
+    neutral = np.zeros((20, len(model.expression)))
+    poses = carried_poses(tracks, model, shaken, neutral, seen, SOFT)
     before, after = (
         np.linalg.norm(carry_tracks(tracks, shaped, p, K)[2], axis=-1) for p in (shaken, poses)
     )
@@ -199,25 +197,6 @@ def test_what_a_pose_does_to_corners_is_as_finite_differences_say(frame: int) ->
         real = (errors[0] - errors[1]) / (2 * step)
         apart = np.linalg.norm(found[..., unknown] - real, axis=-1)
         assert np.median(apart) < 0.05 * np.median(np.linalg.norm(real, axis=-1))
-
-
-def perfect_tracks(model: object, truth: Poses) -> Tracks:
-    triangles = rigid_triangles(model)  # type: ignore[arg-type]
-    pixels = project(truth.apply(model.neutral), K)  # type: ignore[attr-defined]
-    middle = pixels[:, triangles].mean(2)
-    parts = []
-    for span in (1, 3, 8):
-        first = np.repeat(np.arange(20 - span), len(triangles))
-        carriers = np.tile(triangles, (20 - span, 1))
-        # The middle of a triangle in the image is not the image of its middle.
-        share = barycentrics(middle[:-span].reshape(-1, 2), pixels[first[:, None], carriers])
-        end = (truth.apply(model.neutral)[first[:, None] + span, carriers] * share[..., None]).sum(
-            1
-        )  # type: ignore[attr-defined]
-        parts.append(
-            (first, first + span, carriers, middle[:-span].reshape(-1, 2), project(end, K))
-        )
-    return Tracks(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def test_a_spread_offset_is_met_at_the_landmarks_and_fades_far_away() -> None:
