@@ -28,7 +28,6 @@ import numpy as np
 from engine.api.head import HeadModel, HeadParams
 from engine.api.rotations import matrix_from_rotvec, rotvec_from_matrix
 from engine.api.settings import TrackSettings
-from engine.clip import TrackedClip
 from engine.footage import open_footage
 from engine.heads.builtin import builtin_head
 from engine.tracking import flow, track
@@ -40,6 +39,7 @@ from engine.tracking.pose import VIEWMAT, Poses, project
 from engine.tracking.spread import spread_on_skin
 from engine.tracking.takes import Take
 from engine.tracking.tracks import Tracks, carry_tracks
+from tests.tracking_truth import against_truth, landmark_points, on_mesh, turn
 
 FOOTAGE = Path(__file__).parents[2] / "shared" / "footage"
 SIZE = 512
@@ -69,52 +69,6 @@ def main() -> None:
         print("\n" + on_clips(sorted(FOOTAGE.glob("*.mp4")), options.frames))
 
 
-def against_truth(seconds: float) -> str:
-    """A table of errors against the sample's own parameters."""
-    from engine.sample import make_sample
-
-    with tempfile.TemporaryDirectory() as scratch:
-        video = Path(scratch) / "sample.mp4"
-        make_sample(video, seconds)
-        clip = track(video, Path(scratch) / "clip", TrackSettings(fast_matte=True))
-        with np.load(video.with_suffix(".truth.npz")) as archive:
-            truth = {name: archive[name] for name in archive.files}
-        return _error_table(clip, truth)
-
-
-def _error_table(clip: TrackedClip, truth: dict[str, np.ndarray]) -> str:
-    names = clip.head.expression_names
-    params = HeadParams(*(truth[n] for n in vars(clip.params)))
-    person = replace(builtin_head(), vertices=truth["vertices"])
-    head_turn = _degrees(_turn(clip.params), _turn(params))
-    steady_turn = _degrees(_turn(clip.params), _turn(params) @ _offset(clip.params, params))
-    seen, real = landmark_points(clip.head, clip.params), landmark_points(person, params)
-    scale = np.median(real[..., 2] / seen[..., 2])  # one camera cannot tell size from distance
-    apart = 1000 * np.abs(seen * scale - real)
-    shown = np.array([not n.startswith("eyeLook") for n in names])
-    moved = shown & (params.expression.max(0) > 0.3)
-    still = shown & (params.expression.max(0) < 0.02)
-    off = np.abs(clip.params.expression - params.expression)
-    opened = params.expression[:, names.index("eyeBlinkLeft")] < 0.3
-    gaze = np.concatenate([_degrees(_gaze(clip.params, s), _gaze(params, s))[opened]
-                           for s in (0, 1)])  # fmt: skip
-    rows = {
-        "head's turn, degrees": head_turn,
-        "the same without its constant part, degrees": steady_turn,
-        "landmarks sideways, mm": np.linalg.norm(apart[..., :2], axis=-1),
-        "landmarks in depth, mm": apart[..., 2],
-        f"{moved.sum()} expressions that move, units of 1": off[:, moved],
-        f"{still.sum()} expressions that rest, units of 1": off[:, still],
-        "gaze of open eyes in the world, degrees": gaze,
-    }
-    lines = [f"| sample, {len(params)} frames | median | mean | 95 % |", "|---|--:|--:|--:|"]
-    for label, values in rows.items():
-        median, high = np.percentile(values, [50, 95])
-        lines.append(f"| {label} | {median:.3f} | {values.mean():.3f} | {high:.3f} |")
-    error = 100 * (1 / scale - 1)
-    return "\n".join([*lines, "", f"Size and distance together are off by {error:+.1f} %."])
-
-
 def on_clips(clips: list[Path], frames: int) -> str:
     """A table of what can be measured without truth."""
     lines = [
@@ -128,10 +82,9 @@ def on_clips(clips: list[Path], frames: int) -> str:
         tracking, matting = speeds(clip, frames, fast=False)
         _, fast = speeds(clip, frames, fast=True)
         fitted, held, skin = reprojection(solved)
-        turns = rotvec_from_matrix(_turn(solved.performance.params))
+        turns = rotvec_from_matrix(turn(solved.performance.params))
         lines.append(
-            f"| {clip.stem} | {len(solved.take.images)} | {fitted:.2f} | {held:.2f} | "
-            f"{skin:.2f} | "
+            f"| {clip.stem} | {len(solved.take.images)} | {fitted:.2f} | {held:.2f} | {skin:.2f} | "
             f"{flow_error(solved):.2f} | {jitter(solved)} | {unrest(turns):.3f} | "
             f"{tracking:.1f} | {matting:.1f} | {fast:.1f} |"
         )
@@ -164,13 +117,13 @@ def reprojection(solved: Solved) -> tuple[float, float, float]:
     expected, and of those held out from the skin."""
     performance = solved.performance
     person = replace(performance.head, landmark_faces=builtin_head().landmark_faces)
-    slides = spread_on_skin(person, _on_mesh(performance.head), performance.slide)
+    slides = spread_on_skin(person, on_mesh(performance.head), performance.slide)
     sliding = replace(person, expression_deltas=person.expression_deltas + slides)
-    held = np.isin(_on_mesh(person), solved.held_out)
+    held = np.isin(on_mesh(person), solved.held_out)
 
     def distances(head: HeadModel) -> np.ndarray:
         points = landmark_points(head, performance.params) @ VIEWMAT[:3, :3].T
-        seen = solved.take.landmarks[:, _on_mesh(head), :2]
+        seen = solved.take.landmarks[:, on_mesh(head), :2]
         return np.linalg.norm(project(points, solved.K) - seen, axis=-1)
 
     expected, skin = distances(sliding), distances(person)
@@ -227,7 +180,7 @@ def jitter(solved: Solved) -> str:
     starts = [t for t in pairs if len(still) >= t + steps and all(still[t : t + steps])]
     if not starts:
         return "never still"
-    turns = rotvec_from_matrix(_turn(solved.performance.params))
+    turns = rotvec_from_matrix(turn(solved.performance.params))
     windows = np.stack([turns[start : start + STILL_WINDOW] for start in starts])
     freedoms = STILL_WINDOW / (STILL_WINDOW - 3)  # the quadratic takes three
     return f"{_about_a_quadratic(windows) * np.sqrt(freedoms):.3f} ({len(starts)})"
@@ -263,44 +216,12 @@ def speeds(path: Path, frames: int, fast: bool) -> tuple[float, float]:
         return len(clip) / (marks["matting"] - start), len(clip) / (end - marks["matting"])
 
 
-def landmark_points(head: HeadModel, params: HeadParams) -> np.ndarray:
-    """The face's landmarks [T, M, 3] in the world."""
-    chosen = _on_mesh(head)
-    corners = head.faces[head.landmark_faces[chosen]]
-    posed = np.stack([head.pose(params[t])[corners] for t in range(len(params))])
-    return np.einsum("mk,tmkc->tmc", head.landmark_barycentrics[chosen], posed)
-
-
-def _on_mesh(head: HeadModel) -> np.ndarray:
-    return np.flatnonzero(head.landmark_faces[:468] >= 0)
-
-
 def head_poses(head: HeadModel, params: HeadParams) -> Poses:
     """Head to camera, from torso and neck."""
     root, neck = matrix_from_rotvec(params.rotation), matrix_from_rotvec(params.neck)
     pivot = head.joint_positions[1].astype(float)
     place = np.einsum("tij,tj->ti", root, pivot - neck @ pivot) + params.translation
     return Poses(VIEWMAT[:3, :3] @ root @ neck, place @ VIEWMAT[:3, :3].T)
-
-
-def _turn(params: HeadParams) -> np.ndarray:
-    return matrix_from_rotvec(params.rotation) @ matrix_from_rotvec(params.neck)
-
-
-def _gaze(params: HeadParams, side: int) -> np.ndarray:
-    return _turn(params) @ matrix_from_rotvec(params.eyes[:, side])
-
-
-def _degrees(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Angles [T] between rotations."""
-    apart = rotvec_from_matrix(np.swapaxes(a, -1, -2) @ b)
-    return np.degrees(np.linalg.norm(apart, axis=-1))
-
-
-def _offset(a: HeadParams, b: HeadParams) -> np.ndarray:
-    """The constant turn [3, 3] that takes b's heads nearest to a's."""
-    u, _, vt = np.linalg.svd((np.swapaxes(_turn(b), -1, -2) @ _turn(a)).mean(0))
-    return u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
 
 
 if __name__ == "__main__":
