@@ -25,6 +25,7 @@ def parse_arguments() -> argparse.Namespace:
     test = commands.add_parser("test", help="lint, types and every test that can run here")
     test.add_argument("stages", nargs="*", help=f"only these of: {', '.join(checks.STAGES)}")
     measure = commands.add_parser("bench", help="measure and write docs/benchmarks.md")
+    measure.add_argument("sections", nargs="*", help=f"only these of: {', '.join(bench.names())}")
     measure.add_argument("--quick", action="store_true", help="a short pass, into out/bench")
     commands.add_parser("package", help="write the extension's zip into dist/")
     return parser.parse_args()
@@ -41,7 +42,7 @@ def main() -> int:
         elif arguments.command == "test":
             return checks.run_all(arguments.stages)
         elif arguments.command == "bench":
-            bench.write(arguments.quick)
+            bench.write(arguments.sections, arguments.quick)
         else:
             extension.package()
     except BuildError as error:

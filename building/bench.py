@@ -3,7 +3,8 @@
 A benchmark prints a table. Each has a section between two marks in the document; what stands
 outside the marks, and a section's heading, is written by people and stays. A quick run shows that
 everything works; its figures go to out/bench and leave the document alone. So do pictures of the
-people in the shared footage.
+people in the shared footage. Everything takes many hours without a GPU; each section is written
+as soon as it is done.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +44,11 @@ QUICK: dict[str, tuple[str, ...]] = {
     "renders": ("--engines", "CYCLES:1"),
 }
 """Arguments that make a program short."""
+FITS = "fits"
+PARTS = {"fit": ("fit-ablations", "fit-curves", "fit-sheets")}
+"""Programs with more than one section, and those."""
+TRACKED = (*PARTS["fit"], "methods", "online", "images", FITS)
+"""Sections that are about tracked footage."""
 FOOTAGE_ONLY = ("matting",)
 """Programs that have nothing to measure on the sample."""
 
@@ -67,17 +73,30 @@ class Section(NamedTuple):
     arguments: list[str]
 
 
-def write(quick: bool = False) -> None:
-    """Run everything that this machine can and rewrite the sections. Raises BuildError at the end
-    when some of it failed; the rest is written then."""
+def names() -> list[str]:
+    """The sections, in the order in which they are made."""
+    programs = [path.stem.removeprefix("bench_") for path in _programs()]
+    return [part for program in programs for part in PARTS.get(program, (program,))] + [FITS]
+
+
+def write(sections: Collection[str] = (), quick: bool = False) -> None:
+    """Run everything that this machine can, or only these sections, and rewrite them. Raises
+    BuildError for a section that there is not, and at the end when some of it failed; the rest is
+    written then."""
+    chosen = set(sections or names())
+    if unknown := chosen - set(names()):
+        raise BuildError(
+            f"There is no section {', '.join(sorted(unknown))}. There are: {', '.join(names())}."
+        )
     python = set_up_engine()
     document = OUT / DOCUMENT.name if quick else DOCUMENT
     pictures = document.parent / "img"
     pictures.mkdir(parents=True, exist_ok=True)
     failures = []
     with tempfile.TemporaryDirectory() as scratch:
-        clips = list(_tracked(python, Path(scratch), quick))
-        for section in _sections(clips, pictures, quick):
+        footage = chosen.intersection(TRACKED)
+        clips = list(_tracked(python, Path(scratch), quick)) if footage else []
+        for section in _sections(clips, pictures, chosen, quick):
             say(f"--- {section.name}")
             command = [str(python), "-m", section.module, *section.arguments]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -85,8 +104,9 @@ def write(quick: bool = False) -> None:
                 failures.append(f"{section.name} failed:\n{done.stderr[-2000:]}")
             else:
                 _put(document, section.name, done.stdout.strip())
-        rows = [_fit(python, clip, Path(scratch), quick) for clip in clips]
-        _put(document, "fits", HEADER + "\n".join(rows))
+        if FITS in chosen:
+            rows = [_fit(python, clip, Path(scratch), quick) for clip in clips]
+            _put(document, FITS, HEADER + "\n".join(rows))
     say(f"wrote {document.relative_to(ROOT)}")
     if failures:
         raise BuildError("\n\n".join(failures))
@@ -107,12 +127,20 @@ def _tracked(python: Path, scratch: Path, quick: bool) -> Iterator[Clip]:
         yield Clip(folder, time.monotonic() - start)
 
 
-def _sections(clips: list[Clip], pictures: Path, quick: bool) -> Iterator[Section]:
+def _programs() -> list[Path]:
+    return sorted((ROOT / "tests").glob("bench_*.py"))
+
+
+def _sections(
+    clips: list[Clip], pictures: Path, chosen: Set[str], quick: bool
+) -> Iterator[Section]:
     """What to run, in this order."""
     has_footage = any(FOOTAGE.glob("*.mp4"))
     folders = [str(clip.folder) for clip in clips]
-    for path in sorted((ROOT / "tests").glob("bench_*.py")):
+    for path in _programs():
         program = path.stem.removeprefix("bench_")
+        if chosen.isdisjoint(PARTS.get(program, (program,))):
+            continue
         module, arguments = f"tests.{path.stem}", list(QUICK.get(program, ()) if quick else ())
         if program in FOOTAGE_ONLY and not has_footage:
             say(f"{program} is left out: there is no footage in {FOOTAGE}")
@@ -120,7 +148,8 @@ def _sections(clips: list[Clip], pictures: Path, quick: bool) -> Iterator[Sectio
             say(f"{program} is left out: there is no Blender window in {WINDOW}")
         elif program == "fit":
             arguments += ["--clips", *folders]
-            for part in ("ablations", "curves", "sheets"):
+            for name in (part for part in PARTS["fit"] if part in chosen):
+                part = name.removeprefix("fit-")
                 # Pictures of the people in the shared footage are for looking, not for the manual.
                 place = OUT if part == "sheets" and has_footage else pictures
                 yield Section(f"fit {part}", module, [part, *arguments, "--pictures", str(place)])

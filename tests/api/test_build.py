@@ -119,7 +119,19 @@ def programs(folder: Path, monkeypatch: pytest.MonkeyPatch, quick: bool) -> set[
     """The modules that the benchmarks run with the footage of this folder."""
     monkeypatch.setattr(bench, "FOOTAGE", folder)
     clips = [bench.Clip(folder / "clip", 1.0)]
-    return {section.module for section in bench._sections(clips, folder, quick)}
+    return {section.module for section in bench._sections(clips, folder, set(bench.names()), quick)}
+
+
+def test_only_the_sections_asked_for_are_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "FOOTAGE", tmp_path)
+    clips = [bench.Clip(tmp_path / "clip", 1.0)]
+    made = bench._sections(clips, tmp_path, {"fit-curves", "rasterize"}, quick=False)
+    assert [section.name for section in made] == ["fit curves", "rasterize"]
+
+
+def test_an_unknown_section_is_named_with_those_there_are(tmp_path):
+    with pytest.raises(shell.BuildError, match=r"no section speed\. There are: .*rasterize.*fits"):
+        bench.write(["speed"])
 
 
 def test_every_benchmark_runs_where_there_is_footage_and_all_but_matting_on_the_sample(
