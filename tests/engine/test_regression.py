@@ -12,17 +12,16 @@ import pytest
 import torch
 
 from engine.api.avatar_file import read_avatar, write_avatar
-from engine.api.baked import COLORS, MEANS, BakedAvatar, Performance
+from engine.api.baked import COLORS, MEANS, BakedAvatar
 from engine.api.errors import LikenessError
 from engine.api.head import HeadParams
-from engine.avatar import Avatar, drive
 from engine.clip import TrackedClip
 from engine.gaussians import Cameras
 from engine.heads.builtin import builtin_head
 from engine.imaging import write_png
 from engine.jobs import run_job
 from engine.methods.feedforward.views import Views
-from engine.methods.regression.completion import completed, surface_of
+from engine.methods.regression.completion import surface_of
 from engine.methods.regression.memory import (
     on_head,
     params_together,
@@ -43,8 +42,9 @@ from engine.progress import unheard
 from engine.rasterize import rasterize
 from engine.restored_avatar import RestoredAvatar
 from tests.engine.ellipsoid import EllipsoidClip
+from tests.engine.plain_avatars import SIZE, any_view, baked
 
-SIZE, UV = 96, 64
+UV = 64
 QUICK = Effort(seconds=600, pictures=60)
 
 
@@ -53,26 +53,6 @@ class Shots(NamedTuple):
 
     views: Views
     params: HeadParams
-
-
-def baked(avatar: Avatar, params: HeadParams, views: Views) -> BakedAvatar:
-    """A K = 0 avatar as a file would hold it."""
-    base, deltas, weight_map = avatar.linear(views.codes)
-    camera = views.cameras
-    shot = Performance(
-        params=params,
-        times=np.arange(len(params)) / 25,
-        confidence=np.ones(len(params), np.float32),
-        viewmat=camera.viewmats[0].numpy(),
-        K=camera.Ks[0].numpy(),
-        width=camera.width,
-        height=camera.height,
-        fps=25.0,
-    )
-    levels = (len(base),)
-    return BakedAvatar(
-        "Eve", avatar.head, avatar.binding, base, deltas, weight_map, levels, shot, {}
-    )
 
 
 @pytest.fixture(scope="module")
@@ -164,32 +144,10 @@ def test_several_pictures_find_how_far_out_a_surface_lies(eve: Shots) -> None:
     assert seen_psnr(field, eve.views[[3]]) > seen_psnr(alone, eve.views[[3]]) + 0.3
 
 
-def test_the_mirror_image_lends_detail_but_not_its_light() -> None:
-    avatar = plain_start(builtin_head(), 48)
-    params = HeadParams.neutral(len(avatar.head.expression_names), 1)
-    views = _any_view(avatar.head, params)
-    surface = surface_of(baked(avatar, params, views))
-    x, y, _ = surface.place.T
-    detail = 0.1 * np.sin(200 * y) * (np.abs(x) > 0.02)
-    truth = np.repeat((0.5 + detail + 1.0 * x)[:, None], 3, 1)  # brighter on the left
-    face = np.isin(surface.names, ("skin", "ears"))
-    trust = np.where((x > -0.01) & (surface.names != "teeth"), 1.0, 0.0)
-    found = completed(surface, np.where(trust[:, None] > 0, truth, 0), trust)
-    hidden = face & (trust == 0)
-    wanted = truth[hidden, 0] - truth[hidden, 0].mean()
-    got = found[hidden, 0] - found[hidden, 0].mean()
-    assert np.corrcoef(got, detail[hidden])[0, 1] > 0.8
-    mirrored = np.abs(truth[surface.mirror][hidden, 0] - truth[hidden, 0]).mean()
-    assert np.abs(got - wanted).mean() < mirrored
-    teeth = found[surface.names == "teeth"]
-    assert teeth.min() > 0.2  # a closed mouth has teeth, not holes
-    assert np.ptp(teeth, axis=0).max() < 0.1
-
-
 def test_hair_grows_to_the_matte_and_the_face_stays() -> None:
     head = builtin_head()
     params = HeadParams.neutral(len(head.expression_names), 1)
-    views = _any_view(head, params)
+    views = any_view(head, params)
     start = baked(plain_start(head, 48), params, views)
     taller = start.base.copy()
     names = np.array(head.region_names)[head.face_regions[start.binding.face]]
@@ -210,7 +168,7 @@ def test_a_head_that_fills_its_matte_does_not_grow() -> None:
     head = builtin_head()
     params = HeadParams.neutral(len(head.expression_names), 1)
     turned = replace(params, rotation=np.array([[0, 0.9, 0]], np.float32))
-    views = _any_view(head, turned)
+    views = any_view(head, turned)
     start = baked(plain_start(head, 128), params, views)
     shown = RestoredAvatar(start)
     with torch.no_grad():
@@ -276,15 +234,6 @@ def test_an_improved_avatar_keeps_its_file_until_the_new_one_is_whole(
             lambda _: None,
         )
     assert read_avatar(before).count == portrait.count
-
-
-def _any_view(head: Any, params: HeadParams) -> Views:
-    """One view of a head from the front, showing nothing yet."""
-    codes, vertices = drive(head, params)
-    viewmat = look_at(np.array([0, 0, 0.8]), np.zeros(3)).astype(np.float32)
-    K = np.array([[1.6 * SIZE, 0, SIZE / 2], [0, 1.6 * SIZE, SIZE / 2], [0, 0, 1]], np.float32)
-    cameras = Cameras(torch.from_numpy(viewmat)[None], torch.from_numpy(K)[None], SIZE, SIZE)
-    return Views(torch.zeros(1, SIZE, SIZE, 4), cameras, codes, vertices, None, head)
 
 
 def _clip_of(made: EllipsoidClip, expressions: int) -> TrackedClip:

@@ -30,8 +30,12 @@ FEW = 30
 """Fewer seen Gaussians of a kind do not say what is usual there."""
 TINTED = 0.05
 """The same of a tint, on what was not seen."""
+HAIRY = 0.3
+"""The same of hair, on a scalp that was not seen: hair ends within a few Gaussians."""
 USUAL = 4e-3
 """The same of a region's usual colour: what is far from all that was seen comes near it."""
+CROWN = 75
+"""Percentile of the scalp's height from which on it is hair, if there is any."""
 MEETING = (("neck", "shoulders"), ("neck", "skin"), ("neck", "ears"))
 """Different kinds that lend each other colour: a neck is bare above and dressed below."""
 BRIGHT = 0.6
@@ -77,23 +81,46 @@ def recoloured(
     base = baked.base.copy()
     base[:, COLORS] = np.clip(colours, 0, 1)
     mine = surface.index
-    base[mine, COLORS] = completed(surface, colours[mine], trust[mine])
+    hair = _hair(baked, colours, trust)
+    base[mine, COLORS] = completed(surface, colours[mine], trust[mine], hair)
     return replace(baked, base=base)
 
 
-def completed(surface: Surface, colours: np.ndarray, trust: np.ndarray) -> np.ndarray:
-    """Colours [n, 3] of the surface, those of little `trust` [n] 0..1 replaced."""
+def completed(
+    surface: Surface, colours: np.ndarray, trust: np.ndarray, hair: np.ndarray | None = None
+) -> np.ndarray:
+    """Colours [n, 3] of the surface, those of little `trust` [n] 0..1 replaced; `hair` [3] is known
+    where it stands off the scalp."""
     target, keep = colours.astype(np.float64), KEPT * trust / (1.02 - trust)
     light = _light(surface, colours, trust)
-    for name, tint in TINTS.items():
+    tints = {name: np.array(tint) * light for name, tint in TINTS.items()}
+    if hair is not None:
+        tints["scalp"] = hair
+    for name, tint in tints.items():
         mine = surface.names == name
-        wanted = np.broadcast_to(np.array(tint) * light, (mine.sum(), 3))
+        wanted = np.broadcast_to(tint, (mine.sum(), 3))
         if name == "eyeballs":
             wanted = _round_eyes(surface, mine, colours, trust, wanted)
-        share = (keep[mine] / (keep[mine] + TINTED))[:, None]
+        held = HAIRY if name == "scalp" else TINTED
+        share = (keep[mine] / (keep[mine] + held))[:, None]
         target[mine] = share * target[mine] + (1 - share) * wanted
-        keep[mine] += TINTED
+        keep[mine] += held
     return np.clip(_poisson(surface, target, keep, trust), 0, 1).astype(np.float32)
+
+
+def _hair(baked: BakedAvatar, colours: np.ndarray, trust: np.ndarray) -> np.ndarray | None:
+    """The colour [3] of the hair as the top of the head has it, shine aside; none where too little
+    of that is seen. What a picture from the front shows of the scalp is half forehead."""
+    names = np.array(baked.head.region_names)[baked.head.face_regions[baked.binding.face]]
+    scalp = names == "scalp"
+    height = places(baked.head, baked.binding)[:, 1]
+    if not scalp.any():
+        return None
+    top = scalp & (height > np.percentile(height[scalp], CROWN)) & (trust > LENDS)
+    if top.sum() < FEW:
+        return None
+    brightness = colours[top].mean(-1)
+    return np.median(colours[top][brightness <= np.median(brightness)], axis=0)
 
 
 def _poisson(
