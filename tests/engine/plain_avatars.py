@@ -19,9 +19,9 @@ from engine.people.studio import look_at
 SIZE = 96
 
 
-def plain() -> BakedAvatar:
+def plain(uv_size: int = 48) -> BakedAvatar:
     """The built-in head in Gaussians."""
-    avatar = plain_start(builtin_head(), 48)
+    avatar = plain_start(builtin_head(), uv_size)
     params = HeadParams.neutral(len(avatar.head.expression_names), 1)
     return baked(avatar, params, any_view(avatar.head, params))
 

@@ -35,7 +35,7 @@ def test_the_mirror_image_lends_detail_but_not_its_light() -> None:
 @pytest.mark.parametrize("hair", [DARK, BLOND, SKIN])
 def test_the_back_of_the_head_has_the_hair_of_its_top(hair: tuple[float, ...]) -> None:
     """From the front most of what is seen of the scalp is forehead and temples."""
-    avatar = plain()
+    avatar = plain(96)
     x, y, z = places(avatar.head, avatar.binding).T
     names = np.array(avatar.head.region_names)[avatar.head.face_regions[avatar.binding.face]]
     scalp, seen = names == "scalp", z > -0.02
