@@ -9,9 +9,12 @@ Preconditioning by smoothness: Nicolet et al., Large Steps in Inverse Rendering 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import csc_matrix, diags
+from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from ...api.baked import MEANS, SCALES, BakedAvatar
@@ -81,14 +84,28 @@ def _carried_out(baked: BakedAvatar, field: _Field) -> BakedAvatar:
     return replace(baked, base=base)
 
 
+class _Smoothed(torch.autograd.Function):
+    """A solution with factors of a symmetric matrix, which smooths a gradient just so."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, factors: Any) -> Tensor:
+        ctx.factors = factors
+        return torch.from_numpy(factors.solve(values.detach().double().numpy()).astype(np.float32))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        solved = ctx.factors.solve(gradient.double().numpy())
+        return torch.from_numpy(solved.astype(np.float32)), None
+
+
 class _Field:
     """A displacement for every vertex, smooth by its parametrisation."""
 
     def __init__(self, head: HeadModel, face: np.ndarray, barycentric: np.ndarray) -> None:
         count = len(head.vertices)
-        laplacian = graph_laplacian(head.vertices.astype(float), edges_of(head.faces)).toarray()
-        system = np.eye(count) + SMOOTH * laplacian.T @ laplacian + PINNED * np.diag(_held(head))
-        self.smoothing = torch.from_numpy(np.linalg.inv(system).astype(np.float32))
+        laplacian = graph_laplacian(head.vertices.astype(float), edges_of(head.faces))
+        system = diags(1 + PINNED * _held(head)) + SMOOTH * laplacian.T @ laplacian
+        self.smoothness = splu(csc_matrix(system))
         self.mirror = torch.from_numpy(head.mirror_vertices.astype(np.int64))
         self.corners = torch.from_numpy(head.faces[face].astype(np.int64))
         self.barycentric = torch.from_numpy(np.asarray(barycentric, np.float32))
@@ -97,7 +114,7 @@ class _Field:
 
     def moved(self) -> Tensor:
         """Metres [V] along the normals, of each vertex."""
-        field = self.smoothing @ self.free
+        field = _Smoothed.apply(self.free, self.smoothness)
         common = (field + field[self.mirror]) / 2
         field = SYMMETRIC * common + (1 - SYMMETRIC) * field
         least = torch.where(self.most > 0, THINNEST, 0.0)
