@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from engine.api.avatar_file import read_avatar, write_avatar
-from engine.api.baked import COLORS, MEANS, BakedAvatar
+from engine.api.baked import COLORS, MEANS, OPACITY, SCALES, BakedAvatar
 from engine.api.errors import LikenessError
 from engine.api.head import HeadParams
 from engine.clip import TrackedClip
@@ -21,6 +21,7 @@ from engine.heads.builtin import builtin_head
 from engine.imaging import write_png
 from engine.jobs import run_job
 from engine.methods.feedforward.views import Views
+from engine.methods.region_priors import region_priors
 from engine.methods.regression.completion import surface_of
 from engine.methods.regression.memory import (
     on_head,
@@ -29,7 +30,7 @@ from engine.methods.regression.memory import (
     together,
     with_performance,
 )
-from engine.methods.regression.refine import REACH, Effort
+from engine.methods.regression.refine import OPAQUE, REACH, Effort
 from engine.methods.regression.shape_field import ShapeField
 from engine.methods.regression.sheet import in_sheet, with_sheet
 from engine.methods.regression.silhouette import grown
@@ -111,6 +112,14 @@ def test_no_gaussian_is_drawn_away_from_the_head(shape: BakedAvatar, portrait: B
     """At the outline a picture shows something else, and beads would hang beside the face."""
     moved = np.linalg.norm((portrait.base - shape.base)[:, MEANS], axis=-1)
     assert 0.001 < moved.max() < REACH + 1e-5
+
+
+def test_nothing_shows_through_skin(shape: BakedAvatar, portrait: BakedAvatar) -> None:
+    """From beside the camera hair behind the head was seen between Gaussians of a cheek."""
+    solid = region_priors(portrait.head, portrait.binding).solid > 0
+    assert portrait.base[solid, OPACITY].min() >= OPAQUE - 1e-5
+    grown_by = portrait.base[solid, SCALES] - shape.base[solid, SCALES]
+    assert grown_by.min() > -1e-4
 
 
 def test_what_is_not_seen_stays_near_its_completion(eve: Shots, portrait: BakedAvatar) -> None:

@@ -25,6 +25,7 @@ from ...restored_avatar import RestoredAvatar
 from ..feedforward.views import Views
 from ..frame_corrections import FrameCorrections
 from ..optimisation import EPSILON, POSITION_FIRST, RATES
+from ..region_priors import region_priors
 from .completion import Surface
 from .shape_field import ShapeField
 
@@ -53,6 +54,9 @@ REACH = 0.003
 something else, and hangs beside it in any other view."""
 SMALLEST = 0.6
 """Of the first size: what shrinks further leaves cracks that another view shows."""
+OPAQUE = 3.0
+"""Least logit of opacity of skin, ears and neck, which do not shrink at all: from beside the camera
+hair behind the head showed through as dark specks."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,11 @@ class _Hold:
     ) -> None:
         self.start = avatar.raw_base().detach().clone()
         self.units = per_column(UNIT).to(avatar.device)
-        self.smallest = self.start[:, SCALES] + float(np.log(SMALLEST))
+        solid = torch.from_numpy(region_priors(avatar.head, avatar.binding).solid > 0)
+        solid = solid.to(avatar.device)
+        shrunk = torch.where(solid, 0.0, float(np.log(SMALLEST)))
+        self.smallest = self.start[:, SCALES] + shrunk[:, None]
+        self.clearest = torch.where(solid, OPAQUE, -torch.inf)
         self.longest = self.start[:, SCALES].amax(-1) + float(np.log(LONGEST))
         self.every, self.colours = _costs(surface, 1 - trust, near)
 
@@ -168,6 +176,7 @@ class _Hold:
         far = moved.norm(dim=-1, keepdim=True).clamp_min(REACH)
         avatar.means.copy_(self.start[:, MEANS] + moved * (REACH / far))
         avatar.scales.clamp_(min=self.smallest)
+        avatar.opacities.clamp_(min=self.clearest)
         limit_shapes(avatar.scales, self.longest, NEEDLE)
         limit_colors(avatar.colors)
 
