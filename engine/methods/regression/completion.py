@@ -90,7 +90,7 @@ def completed(
     surface: Surface, colours: np.ndarray, trust: np.ndarray, hair: np.ndarray | None = None
 ) -> np.ndarray:
     """Colours [n, 3] of the surface, those of little `trust` [n] 0..1 replaced; `hair` [3] is known
-    where it stands off the scalp."""
+    where the top of the head is seen."""
     target, keep = colours.astype(np.float64), KEPT * trust / (1.02 - trust)
     light = _light(surface, colours, trust)
     tints = {name: np.array(tint) * light for name, tint in TINTS.items()}

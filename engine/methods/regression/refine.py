@@ -15,7 +15,7 @@ import torch
 from scipy.sparse import csr_matrix, diags
 from torch import Tensor
 
-from ...api.baked import COLORS, MEANS, SCALES, BakedAvatar
+from ...api.baked import COLORS, MEANS, OPACITY, SCALES, BakedAvatar
 from ...api.head import HeadParams
 from ...avatar import RAW, param_tensors, per_column
 from ...losses import limit_colors, limit_shapes, photometric_gradient
@@ -160,6 +160,7 @@ class _Hold:
         shrunk = torch.where(solid, 0.0, float(np.log(SMALLEST)))
         self.smallest = self.start[:, SCALES] + shrunk[:, None]
         self.clearest = torch.where(solid, OPAQUE, -torch.inf)
+        self.start[:, OPACITY] = torch.maximum(self.start[:, OPACITY], self.clearest)
         self.longest = self.start[:, SCALES].amax(-1) + float(np.log(LONGEST))
         self.every, self.colours = _costs(surface, 1 - trust, near)
 
