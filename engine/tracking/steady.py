@@ -14,7 +14,7 @@ from .tracks import pixel_rows, shifts
 
 # In one frame, against a flow track's 1; corners and keyframes make a hundred of those.
 WEIGHT = 30.0
-# Pixels from frame to frame squared; accelerations of this much count a quarter.
+# Pixels per frame squared; accelerations of this much count a quarter.
 NOISE = 0.5
 SECOND_DIFFERENCE = (1.0, -2.0, 1.0)
 
