@@ -26,6 +26,9 @@ from .torso import torso_turns
 from .tracks import Tracks
 
 PERSONAL_ROUNDS = 2
+# The person's own expressions are learned from at most so many frames: the more agree, the further
+# the expressions bend towards them.
+OWN_FRAMES = 480
 # Frames whose landmark passes agree so well may be keyframes.
 SURE = 0.5
 Report = Callable[[str, float], None]
@@ -52,7 +55,7 @@ def solve_performance(
     parts = stretches(model, takes, K)
     confidence = np.concatenate([part.confidence for part in parts])
     seen, looks = all_seen(parts), all_looks(parts)
-    chosen = _spread_frames(confidence)
+    chosen, often = (_spread_frames(confidence, most) for most in (SHAPE_FRAMES, OWN_FRAMES))
     gaze = looks.at(chosen).gaze_of(head, K)
     person = _solve_person(head, model, seen.at(chosen), fixed, gaze, report)
 
@@ -62,7 +65,7 @@ def solve_performance(
     for _ in range(PERSONAL_ROUNDS if len(confidence) > 1 else 0):
         expression = _express(person, model, parts, poses, expression, fixed, K)
         person, slide = personal_expressions(
-            person, model, poses.at(chosen), expression[chosen], seen.at(chosen), fixed
+            person, model, poses.at(often), expression[often], seen.at(often), fixed
         )
         model = landmark_model(person, slide)
         poses = _settled(model, parts, flow, poses, expression)
@@ -207,8 +210,8 @@ def _params(
     )
 
 
-def _spread_frames(confidence: np.ndarray) -> np.ndarray:
-    """Indices of at most SHAPE_FRAMES frames that were not lost, evenly spread."""
+def _spread_frames(confidence: np.ndarray, most: int) -> np.ndarray:
+    """Indices of at most so many frames that were not lost, evenly spread."""
     found = np.nonzero(confidence > 0)[0]
-    count = min(len(found), SHAPE_FRAMES)
+    count = min(len(found), most)
     return found[np.linspace(0, len(found) - 1, count).round().astype(int)]
