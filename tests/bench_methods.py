@@ -70,7 +70,7 @@ def measure(clip: TrackedClip, options: argparse.Namespace) -> None:
     *_, last = reconstruct(clip, settings, train_frames=train, max_seconds=options.seconds or None)
     fitted = replace(clip, params=last.params or clip.params)
     rows = bake_curve(last.avatar, fitted, tests, options.images)
-    if options.plot:
+    if options.plot and rows:
         draw(rows, Path(options.plot))
     shown = measured(tests)
     posed = replace(fitted, params=track_by_avatar(last.avatar, fitted, shown))
@@ -95,6 +95,9 @@ def bake_curve(
     posed = posed_by(avatar, clip, shown)
     un_baked = held_out_psnr(avatar, posed, shown)
     print(f"un-baked {un_baked:.2f} dB", flush=True)
+    if not found.parts:
+        print("Nothing moves after so short a fit: there are no blendshapes to compare.")
+        return []
     print(f"| {' | '.join(COLUMNS.values())} |\n{'|--:' * len(COLUMNS)}|", flush=True)
     rows = []
     for count in COUNTS:
