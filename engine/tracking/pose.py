@@ -96,8 +96,9 @@ def first_poses(points: np.ndarray, seen: Observations) -> Poses:
     return Poses(rotation, position - np.einsum("tij,tj->ti", rotation, middle))
 
 
-def refine_poses(points: np.ndarray, poses: Poses, seen: Observations, rounds: int = 4) -> Poses:
-    """Gauss-Newton on weighted reprojection of head points [T, M, 3]."""
+def refine_poses(points: np.ndarray, poses: Poses, seen: Observations, rounds: int = 2) -> Poses:
+    """Gauss-Newton on weighted reprojection of head points [T, M, 3]. Two rounds are enough where
+    poses and expressions are solved in turn, each from where the other left off."""
 
     def refine(part: slice) -> Poses:
         return _refine(points[part], poses.at(part), seen.at(part), rounds)

@@ -109,8 +109,7 @@ def solve_poses(
     model: LandmarkModel, poses: Poses, expression: np.ndarray, seen: Observations
 ) -> Poses:
     """Poses for given expressions, anchored on the rigid landmarks and on those that face us."""
-    # Two rounds: poses and expressions are solved in turn, each from where the other left off.
-    return refine_poses(model.shaped(expression), poses, rigid_only(seen, model), rounds=2)
+    return refine_poses(model.shaped(expression), poses, rigid_only(seen, model))
 
 
 def rigid_only(seen: Observations, model: LandmarkModel) -> Observations:

@@ -8,6 +8,7 @@ import pytest
 from engine.api.baked import COLORS
 from engine.levels import places
 from engine.methods.regression.completion import completed, recoloured, surface_of
+from engine.methods.regression.sheet import THIRD, in_sheet
 from tests.engine.plain_avatars import plain
 
 SKIN, DARK, BLOND = (0.6, 0.45, 0.35), (0.15, 0.1, 0.08), (0.75, 0.62, 0.4)
@@ -46,6 +47,21 @@ def test_the_back_of_the_head_has_the_hair_of_its_top(hair: tuple[float, ...]) -
     back = scalp & (z < -0.06)
     assert back.sum() > 50
     np.testing.assert_allclose(np.median(found[back], axis=0), hair, atol=0.05)
+
+
+def test_hair_that_stands_off_the_top_is_the_hair_of_the_back() -> None:
+    """A sheet hides the top, of which the pictures then show nothing."""
+    avatar = plain(96)
+    _, y, z = places(avatar.head, avatar.binding).T
+    names = np.array(avatar.head.region_names)[avatar.head.face_regions[avatar.binding.face]]
+    scalp, seen = names == "scalp", z > -0.02
+    top = scalp & (y > np.percentile(y[scalp], 75)) & seen
+    avatar.binding.barycentric[np.flatnonzero(top)[::2]] = THIRD
+    sheet = in_sheet(avatar.binding)
+    colours = np.where(sheet[:, None], DARK, SKIN)
+    trust = (seen & ~(top & ~sheet)).astype(float)
+    found = recoloured(avatar, surface_of(avatar), colours, trust).base[:, COLORS]
+    np.testing.assert_allclose(np.median(found[scalp & (z < -0.06)], axis=0), DARK, atol=0.05)
 
 
 def test_shine_is_not_the_colour_of_hair() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from engine.heads.builtin import builtin_head
 from engine.tracking.flow import RIGID, carried_poses
 from engine.tracking.landmark_model import LandmarkModel, landmark_model
-from engine.tracking.personal import personal_expressions
+from engine.tracking.personal import expression_corrections, personal_expressions
 from engine.tracking.pose import Observations
 from engine.tracking.tracks import Tracks
 from tests.engine.nodding_head import nodding, observe
@@ -49,8 +49,16 @@ def test_a_persons_own_way_of_raising_the_brows_is_learned() -> None:
     brows = np.linalg.norm(model.expression[BROW], axis=-1) > 0.003
     skin, slide = learned(model, brows)
     assert np.median(skin[brows]) > 0.65 * OWN
-    assert np.abs(skin[~brows & (model.rigidity > RIGID)]).max() < 0.2 * OWN
     assert np.abs(slide).max() < 0.1 * OWN
+
+
+def test_other_landmarks_are_not_corrected() -> None:
+    model, expression = landmark_model(HEAD), raised_brows()
+    brows = np.linalg.norm(model.expression[BROW], axis=-1) > 0.003
+    seen = seen_with(model, brows)
+    found = expression_corrections(model, nodding(FRAMES), expression, expression, seen)[BROW, :, 1]
+    assert np.median(found[brows]) > 0.65 * OWN
+    assert np.abs(found[~brows]).max() < 0.1 * OWN
 
 
 def test_landmarks_that_slide_over_rigid_skin_do_not_bend_it() -> None:

@@ -93,15 +93,14 @@ def completed(
     where the top of the head is seen."""
     target, keep = colours.astype(np.float64), KEPT * trust / (1.02 - trust)
     light = _light(surface, colours, trust)
-    tints = {name: np.array(tint) * light for name, tint in TINTS.items()}
+    tints = [(name, np.array(tint) * light, TINTED) for name, tint in TINTS.items()]
     if hair is not None:
-        tints["scalp"] = hair
-    for name, tint in tints.items():
+        tints.append(("scalp", hair, HAIRY))
+    for name, tint, held in tints:
         mine = surface.names == name
         wanted = np.broadcast_to(tint, (mine.sum(), 3))
         if name == "eyeballs":
             wanted = _round_eyes(surface, mine, colours, trust, wanted)
-        held = HAIRY if name == "scalp" else TINTED
         share = (keep[mine] / (keep[mine] + held))[:, None]
         target[mine] = share * target[mine] + (1 - share) * wanted
         keep[mine] += held
@@ -110,7 +109,8 @@ def completed(
 
 def _hair(baked: BakedAvatar, colours: np.ndarray, trust: np.ndarray) -> np.ndarray | None:
     """The colour [3] of the hair as the top of the head has it, shine aside; none where too little
-    of that is seen. What a picture from the front shows of the scalp is half forehead."""
+    of that is seen. What a picture from the front shows of the scalp is half forehead, and a sheet
+    of hair that stands off hides the top of it: the sheet's own colours count."""
     names = np.array(baked.head.region_names)[baked.head.face_regions[baked.binding.face]]
     scalp = names == "scalp"
     height = places(baked.head, baked.binding)[:, 1]
